@@ -1,0 +1,300 @@
+"""lmdeploy's engine as an actor: a thread and an event loop of its own, requests in, steps out.
+
+One engine a thread: lmdeploy binds an engine to its event loop, leaks inference mode into its thread, and stopping one
+engine breaks another in the same thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from lmdeploy.messages import EngineOutput, ResponseType
+from lmdeploy.pytorch.engine import Engine
+
+from vlmplug.engine.compatibility import Needed
+from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data
+from vlmplug.engine.start import EngineStart
+from vlmplug.errors import (
+    ContextLengthError,
+    EngineError,
+    EngineMemoryError,
+    EngineOptionError,
+    EngineStoppedError,
+    VlmplugError,
+)
+from vlmplug.sampling import FinishReason, Sampling, TokenLogprobs
+
+NEEDED = (
+    Needed("lmdeploy.pytorch.engine", "Engine.create_instance"),
+    Needed("lmdeploy.pytorch.engine", "Engine.stop"),
+    Needed("lmdeploy.pytorch.engine", "Engine.wait_tasks"),
+    Needed(
+        "lmdeploy.pytorch.engine.engine_instance", "EngineInstance.async_stream_infer", ("session_id", "multimodal")
+    ),
+)
+_STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What came out at once: new ids, and with the last step why it ended.
+
+    The stop token is not among the ids. ``cached_tokens`` counts prompt tokens that were reused. ``prompt_logits``,
+    where asked for, comes with the first step: raw values at the last prompt position, one for each vocabulary entry.
+    """
+
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    finish_reason: FinishReason | None = None
+    cached_tokens: int = 0
+    prompt_logits: tuple[float, ...] | None = None
+
+
+class Generation:
+    """A request under way: iterate it for its steps; `cancel` ends the engine's work on it."""
+
+    def __init__(self) -> None:
+        self._steps: queue.SimpleQueue[Step | BaseException] = queue.SimpleQueue()
+        self._future: Future[None] | None = None
+
+    def attach(self, future: Future[None]) -> None:
+        """Ties the handle to the work in the engine's loop."""
+        self._future = future
+        future.add_done_callback(self._finished)
+
+    def put(self, step: Step) -> None:
+        """Called from the engine's loop."""
+        self._steps.put(step)
+
+    def _finished(self, future: Future[None]) -> None:
+        if future.cancelled():
+            self._steps.put(Step(finish_reason="cancelled"))
+        elif (error := future.exception()) is not None:
+            self._steps.put(error)
+
+    def cancel(self) -> None:
+        """Ends the request; the iteration ends with a step of reason ``cancelled``. Repeating it is harmless."""
+        if self._future is not None:
+            self._future.cancel()
+
+    def __iter__(self) -> Iterator[Step]:
+        while True:
+            step = self._steps.get()
+            if isinstance(step, BaseException):
+                raise step
+            yield step
+            if step.finish_reason is not None:
+                return
+
+
+class EngineActor:
+    """A running engine.
+
+    :raises VlmplugError: from the constructor, whatever kept the engine from starting.
+    """
+
+    def __init__(self, start: EngineStart) -> None:
+        self._start = start
+        self._loop = asyncio.new_event_loop()
+        self._sessions = itertools.count(1)
+        self._engine: Engine | None = None
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop.run_forever, name="vlmplug-engine", daemon=True)
+        self._thread.start()
+        try:
+            self._call(self._open())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes requests."""
+        return not self._closed and self._failure is None
+
+    @property
+    def longest_session(self) -> int:
+        """Tokens that a prompt and its answer may take together."""
+        return min(int(self._running().max_session_len), self._start.session_length)
+
+    def submit(self, request: EngineRequest) -> Generation:
+        """Checks a request and hands it to the engine.
+
+        :raises RequestError: the request cannot be served; the engine is not bothered with it.
+        :raises EngineStoppedError: the engine has ended.
+        """
+        check_request(request, self._start.model, self.longest_session)
+        if request.sampling.prompt_logits and not self._start.reports_logits:
+            raise EngineOptionError(
+                "prompt_logits needs an engine that reports logits.", 'Set SchedulerOptions(logprobs_mode="logits").'
+            )
+        generation = Generation()
+        generation.attach(asyncio.run_coroutine_threadsafe(self._generate(request, generation.put), self._loop))
+        return generation
+
+    def close(self) -> None:
+        """Ends all requests, stops the engine and frees its memory; repeating it is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._call(self._shut())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_STOP_SECONDS)
+            self._start.remove()
+            if not self._thread.is_alive():
+                self._loop.close()
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _running(self) -> Engine:
+        if self._engine is None or not self.alive:
+            raise EngineStoppedError(f"The engine has stopped{self._why()}.", "Start a new one.") from self._failure
+        return self._engine
+
+    def _why(self) -> str:
+        return f" ({type(self._failure).__name__}: {self._failure})" if self._failure is not None else ""
+
+    async def _open(self) -> None:
+        thresholds = gc.get_threshold()  # lmdeploy sets others for the whole process
+        try:
+            self._engine = self._start.build()
+        except torch.OutOfMemoryError as error:
+            raise _out_of_memory(error) from error
+        finally:
+            gc.set_threshold(*thresholds)
+        self._engine.start()
+
+    async def _shut(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task.get_name().startswith("vlmplug-request")]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._engine is not None:
+            self._engine.stop()
+            waiting = asyncio.ensure_future(self._engine.wait_tasks())
+            await asyncio.wait([waiting], timeout=_STOP_SECONDS)
+            if waiting.done() and not waiting.cancelled():
+                waiting.exception()  # how the loop ended is of no interest any more
+            self._engine = None
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    async def _generate(self, request: EngineRequest, put: Callable[[Step], None]) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            task.set_name(f"vlmplug-request-{next(self._sessions)}")
+        if request.sampling.prompt_logits:
+            put(await self._prompt_logits(request))
+        async for step in self._legs(request):
+            put(step)
+
+    async def _prompt_logits(self, request: EngineRequest) -> Step:
+        """One token with the whole vocabulary reported: the first row is the raw one of the last prompt position."""
+        size = self._start.model.text_config["vocab_size"]
+        one = replace(request, sampling=Sampling(max_new_tokens=1, logprobs=size, ignore_stop=True))
+        steps = [step async for step in self._steps(one)]
+        row = next(logprobs[0].top for step in steps if (logprobs := step.logprobs))
+        return Step(prompt_logits=tuple(row[token] for token in range(size)))
+
+    async def _legs(self, request: EngineRequest) -> AsyncIterator[Step]:
+        """The steps of a request, started anew where its length crosses the border of the rotary factors.
+
+        Past that border official code computes everything again with other factors (Phi-3 longrope).
+        """
+        ids, left, first = request.input.input_ids, request.sampling.max_new_tokens, True
+        while True:
+            border = self._start.rope_border
+            stops_early = border is not None and len(ids) <= border < len(ids) + left - 1
+            count = border - len(ids) + 1 if stops_early and border is not None else left
+            leg = EngineRequest(replace(request.input, input_ids=ids), replace(request.sampling, max_new_tokens=count))
+            produced: list[int] = []
+            async for step in self._steps(leg):
+                produced += step.token_ids
+                continues = stops_early and step.finish_reason == "length"
+                yield replace(
+                    step,
+                    finish_reason=None if continues else step.finish_reason,
+                    cached_tokens=step.cached_tokens if first else 0,
+                )
+            if not (stops_early and len(produced) == count):
+                return
+            ids, left, first = (*ids, *produced), left - count, False
+
+    async def _steps(self, request: EngineRequest) -> AsyncIterator[Step]:
+        model, sampling = self._start.model, request.sampling
+        config = generation_config(sampling, model.stop_ids, self._start.seed)
+        stop, count = frozenset(config.stop_token_ids or ()), 0
+        instance = self._running().create_instance()
+        outputs = instance.async_stream_infer(
+            next(self._sessions),
+            list(request.input.input_ids),
+            gen_config=config,
+            multimodal=multimodal_data(request.input),
+        )
+        try:
+            async for output in outputs:
+                self._check(output)
+                count += len(output.token_ids)
+                yield _step(output, stop, count >= sampling.max_new_tokens)
+        finally:
+            await outputs.aclose()
+
+    def _check(self, output: EngineOutput) -> None:
+        if output.status in (ResponseType.SUCCESS, ResponseType.FINISH, ResponseType.CANCEL):
+            return
+        if output.status == ResponseType.INPUT_LENGTH_ERROR:
+            raise ContextLengthError("The prompt is longer than the engine's cache.", "Shorten it.")
+        self._failure = self._failure or _loop_error(self._running()) or EngineError(f"status {output.status.name}")
+        if isinstance(self._failure, torch.OutOfMemoryError):
+            raise _out_of_memory(self._failure) from self._failure
+        if isinstance(self._failure, VlmplugError):
+            raise self._failure
+        raise EngineStoppedError(
+            f"The engine stopped while it worked on this request{self._why()}.", "Send it again: a new engine starts."
+        ) from self._failure
+
+
+def _step(output: EngineOutput, stop: frozenset[int], full: bool) -> Step:
+    ids = tuple(output.token_ids)
+    metrics = output.req_metrics
+    finish: FinishReason | None = None
+    if output.status == ResponseType.CANCEL:
+        finish = "cancelled"
+    elif output.status == ResponseType.FINISH:
+        stopped = bool(ids) and ids[-1] in stop
+        finish = "length" if full and not stopped else "stop"
+        ids = ids[:-1] if stopped else ids
+    logprobs = tuple(
+        TokenLogprobs(token, row[token], row) for token, row in zip(ids, output.logprobs or (), strict=False)
+    )
+    return Step(ids, logprobs, finish, metrics.cached_tokens if metrics is not None else 0)
+
+
+def _loop_error(engine: Engine) -> BaseException | None:
+    """What ended lmdeploy's main loop, where it can still be told."""
+    task = engine._loop_main
+    if task is None or not task.done() or task.cancelled():
+        return None
+    error: BaseException | None = task.exception()
+    return error
+
+
+def _out_of_memory(error: BaseException) -> EngineMemoryError:
+    return EngineMemoryError(
+        f"The GPU ran out of memory: {str(error).splitlines()[0]}",
+        "Use a smaller cache_share, fewer tower_tiles or max_prefill_tokens, or more GPUs with tp.",
+    )

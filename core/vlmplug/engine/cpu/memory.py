@@ -1,0 +1,35 @@
+"""How much main memory is free for this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vlmplug.engine.cpu.proc import CGROUP_ROOT, read_text
+
+MEMORY_INFO = Path("/proc/meminfo")
+
+
+def available_memory(root: Path = CGROUP_ROOT, memory_info: Path = MEMORY_INFO) -> int | None:
+    """Bytes that can still be used without swapping: free memory of the machine, cut by the control group's limit.
+
+    :returns: None where neither can be read (not Linux).
+    """
+    limits = [*_machine(memory_info), *_control_group(root)]
+    return min(limits, default=None)
+
+
+def _machine(memory_info: Path) -> Iterator[int]:
+    for line in read_text(memory_info).splitlines():
+        if line.startswith("MemAvailable:"):
+            yield int(line.split()[1]) * 1024
+
+
+def _control_group(root: Path) -> Iterator[int]:
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        allowed, used = read_text(root / limit).strip(), read_text(root / usage).strip()
+        if allowed.isdigit() and used.isdigit():
+            yield max(0, int(allowed) - int(used))

@@ -1,0 +1,203 @@
+"""The one model class that lmdeploy sees: its own language model, our vision tower, features scattered by offset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from lmdeploy.pytorch.engine.input_process import DefaultModelInputProcessor
+from lmdeploy.pytorch.model_inputs import StepContext, StepContextManager
+from lmdeploy.pytorch.models.patch import build_model_from_hf_config
+from lmdeploy.pytorch.models.utils.cudagraph import CudaGraphMixin
+from lmdeploy.pytorch.models.utils.model import DeployModelMixinV1
+from lmdeploy.pytorch.multimodal.data_type import MultiModalData
+from torch import Tensor, nn
+
+from vlmplug.engine.compatibility import Needed
+from vlmplug.engine.config import VlmplugConfig
+from vlmplug.engine.language_shapes import language_shapes
+from vlmplug.engine.random_weights import random_weights
+from vlmplug.engine.tower import build_tower, fill_tower
+from vlmplug.engine.weights import WeightRoute
+from vlmplug.errors import WeightsError
+from vlmplug.import_path import load
+
+NEEDED = (
+    Needed("lmdeploy.pytorch.engine.input_process", "DefaultModelInputProcessor"),
+    Needed("lmdeploy.pytorch.models.patch", "build_model_from_hf_config", ("dtype", "device", "ctx_mgr")),
+    Needed("lmdeploy.pytorch.models.utils.cudagraph", "CudaGraphMixin"),
+    Needed("lmdeploy.pytorch.models.utils.model", "DeployModelMixinV1"),
+    Needed("lmdeploy.pytorch.multimodal.data_type", "MultiModalData", ("data", "start", "end", "content_hash")),
+)
+
+MODALITY = "image"
+
+
+class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMixin):  # type: ignore[misc]
+    """Any family's model. The tower is replicated on every rank; lmdeploy shards the language model."""
+
+    def __init__(
+        self,
+        config: VlmplugConfig,
+        ctx_mgr: StepContextManager,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.ctx_mgr = config, ctx_mgr
+        dtype, device = dtype or torch.get_default_dtype(), torch.device(device or "cuda")
+        self.route: WeightRoute = load(config.weight_route)
+        self.language_model = build_model_from_hf_config(
+            config.text_config, dtype=dtype, device=device, ctx_mgr=ctx_mgr
+        )
+        self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
+        self._missing = set(self.vision.state_dict())
+        _fill_with_nan(self.language_model)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Word embeddings of the language model."""
+        embeddings: nn.Module = self.language_model.get_input_embeddings()
+        return embeddings
+
+    def get_logits(self, hidden_states: Tensor) -> Tensor:
+        """Head of the language model."""
+        logits: Tensor = self.language_model.get_logits(hidden_states)
+        return logits
+
+    def get_input_processor(self) -> DefaultModelInputProcessor:
+        """Requests carry ready media: nothing is left to do in the engine's loop, where an error would stop it."""
+        return DefaultModelInputProcessor()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        past_key_values: list[list[Tensor]],
+        attn_metadata: Any = None,
+        inputs_embeds: Tensor | None = None,
+        **step: Any,
+    ) -> Tensor:
+        """The language model's own step, so that CUDA graphs see nothing new; ``step`` is lmdeploy's, untouched."""
+        out: Tensor = self.language_model(
+            input_ids=input_ids,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            attn_metadata=attn_metadata,
+            inputs_embeds=inputs_embeds,
+            **step,
+        )
+        return out
+
+    def prepare_inputs_for_generation(
+        self, past_key_values: list[list[Tensor]], inputs_embeds: Tensor | None = None, context: StepContext = None
+    ) -> dict[str, Any]:
+        """lmdeploy's inputs of one step, with media rows in place of word embeddings where this step holds media."""
+        if context.input_multimodals is not None:
+            inputs_embeds = self.embed(context)
+        inputs: dict[str, Any] = self.language_model.prepare_inputs_for_generation(
+            past_key_values, inputs_embeds, context
+        )
+        return inputs
+
+    def embed(self, context: StepContext) -> Tensor:
+        """Embeddings [1, tokens of this prefill, hidden]; media rows go to their explicit offsets.
+
+        Token ids are never looked at, so text can hold the placeholder's id or string; the device is never waited for.
+        """
+        placed = [
+            (sequence, item)
+            for sequence, media in enumerate(context.input_multimodals)
+            for items in media.values()
+            for item in items
+        ]
+        embeds: Tensor = self.get_input_embeddings()(context.input_ids)
+        if placed:
+            features = self.tower_features([item for _, item in placed])
+            embeds[0].index_copy_(0, media_rows(placed, context), torch.cat(features).to(embeds.dtype))
+        return embeds
+
+    def tower_features(self, items: Sequence[MultiModalData]) -> list[Tensor]:
+        """One [rows, hidden] tensor an item, computed in bounded pieces.
+
+        :raises WeightsError: never; a span whose length is not the tower's row count was refused at submission.
+        """
+        tiles = torch.cat([item.data for item in items])
+        pieces = [self.vision(piece) for piece in tiles.split(self.config.engine["tower_tiles"])]
+        rows: Tensor = torch.cat(pieces)
+        return [part.flatten(0, 1) for part in rows.split([len(item.data) for item in items])]
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Called once for each weight file; names are the official ones."""
+        if self.config.engine["weights"] == "random":
+            self._draw_weights()
+            return
+        vision: list[tuple[str, Tensor]] = []
+        self.language_model.load_weights(self._language_weights(weights, vision))
+        self._missing -= fill_tower(self.vision, vision)
+
+    def _language_weights(
+        self, weights: Iterable[tuple[str, Tensor]], vision: list[tuple[str, Tensor]]
+    ) -> Iterable[tuple[str, Tensor]]:
+        """Passes language weights on one by one, and sets the tower's aside in ``vision``."""
+        for name, tensor in weights:
+            part, inner = self.route(name)
+            if part == "language":
+                yield inner, tensor
+            elif part == "vision":
+                vision.append((inner, tensor))
+
+    def _draw_weights(self) -> None:
+        seed = self.config.engine["seed"]
+        device = self.vision_device
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.vision.state_dict().items()}
+        self._missing -= fill_tower(self.vision, random_weights(shapes, seed, device))
+        text = language_shapes(vars(self.config.text_config))
+        self.language_model.load_weights(random_weights(text, seed, device))
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the tower's weights are."""
+        return next(self.vision.parameters()).device
+
+    def update_weights(self) -> None:
+        """Nothing of ours is tied; the language model has its own."""
+
+    def process_weights_after_loading(self) -> None:
+        """Called once, after the last file.
+
+        :raises WeightsError: a weight was never given, wholly or in part.
+        """
+        holes = [name for name, tensor in self.language_model.named_parameters() if _has_nan(tensor)]
+        missing = sorted(self._missing) + holes
+        if missing:
+            raise WeightsError(
+                f"{len(missing)} weights were not given, wholly or in part: {', '.join(missing[:5])}.",
+                "Use a complete checkpoint.",
+            )
+
+
+def media_rows(placed: Sequence[tuple[int, MultiModalData]], context: StepContext) -> Tensor:
+    """Rows of the flattened prefill batch, int64, one for each feature row.
+
+    ``start`` and ``end`` of an item count from the beginning of its prompt; a sequence's first row in this batch is its
+    offset minus what earlier chunks or the prefix cache have already put into the KV cache.
+    """
+    spans = [torch.arange(item.start, item.end) for _, item in placed]
+    lengths = torch.tensor([len(span) for span in spans])
+    sequences = torch.repeat_interleave(torch.tensor([sequence for sequence, _ in placed]), lengths)
+    first = context.q_start_loc - context.vision_inputs.history_lengths
+    absolute = torch.cat(spans).to(first.device, non_blocking=True)
+    rows: Tensor = absolute + first[sequences.to(first.device, non_blocking=True)]
+    return rows
+
+
+def _fill_with_nan(module: nn.Module) -> None:
+    """What no weight overwrites stays visible afterwards."""
+    for parameter in module.parameters():
+        if parameter.is_floating_point():
+            parameter.data.fill_(float("nan"))
+
+
+def _has_nan(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and bool(tensor.isnan().any())

@@ -1,0 +1,117 @@
+"""Names and shapes of the weights that each language-model architecture reads, from its configuration alone.
+
+The names are those of the official checkpoints (``InternLM2ForCausalLM`` remote code; transformers for the others),
+without the prefix under which a family keeps its language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from vlmplug.errors import EngineOptionError
+
+Shape: TypeAlias = "tuple[int, ...]"
+Shapes: TypeAlias = "Iterator[tuple[str, Shape]]"
+
+
+class _Sizes:
+    """The numbers that every decoder shares."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.hidden = config["hidden_size"]
+        self.inner = config["intermediate_size"]
+        self.vocabulary = config["vocab_size"]
+        self.layers = range(config["num_hidden_layers"])
+        heads = config["num_attention_heads"]
+        head = config.get("head_dim") or self.hidden // heads
+        self.query = heads * head
+        self.key_value = (config.get("num_key_value_heads") or heads) * head
+
+
+def _internlm2(config: Mapping[str, Any]) -> Shapes:
+    s, bias = _Sizes(config), bool(config.get("bias"))
+    yield "model.tok_embeddings.weight", (s.vocabulary, s.hidden)
+    for i in s.layers:
+        at = f"model.layers.{i}"
+        yield from _linear(f"{at}.attention.wqkv", s.query + 2 * s.key_value, s.hidden, bias)
+        yield from _linear(f"{at}.attention.wo", s.hidden, s.query, bias)
+        yield f"{at}.feed_forward.w1.weight", (s.inner, s.hidden)
+        yield f"{at}.feed_forward.w2.weight", (s.hidden, s.inner)
+        yield f"{at}.feed_forward.w3.weight", (s.inner, s.hidden)
+        yield f"{at}.attention_norm.weight", (s.hidden,)
+        yield f"{at}.ffn_norm.weight", (s.hidden,)
+    yield "model.norm.weight", (s.hidden,)
+    yield "output.weight", (s.vocabulary, s.hidden)
+
+
+def _llama(config: Mapping[str, Any]) -> Shapes:
+    bias = bool(config.get("attention_bias"))
+    yield from _separate(config, query_bias=bias, output_bias=bias)
+
+
+def _qwen2(config: Mapping[str, Any]) -> Shapes:
+    yield from _separate(config, query_bias=True, output_bias=False)
+
+
+def _separate(config: Mapping[str, Any], query_bias: bool, output_bias: bool) -> Shapes:
+    s = _Sizes(config)
+    for i in s.layers:
+        at = f"model.layers.{i}"
+        yield from _linear(f"{at}.self_attn.q_proj", s.query, s.hidden, query_bias)
+        yield from _linear(f"{at}.self_attn.k_proj", s.key_value, s.hidden, query_bias)
+        yield from _linear(f"{at}.self_attn.v_proj", s.key_value, s.hidden, query_bias)
+        yield from _linear(f"{at}.self_attn.o_proj", s.hidden, s.query, output_bias)
+        yield f"{at}.mlp.gate_proj.weight", (s.inner, s.hidden)
+        yield f"{at}.mlp.up_proj.weight", (s.inner, s.hidden)
+        yield f"{at}.mlp.down_proj.weight", (s.hidden, s.inner)
+    yield from _frame(config, s)
+
+
+def _phi3(config: Mapping[str, Any]) -> Shapes:
+    s = _Sizes(config)
+    for i in s.layers:
+        at = f"model.layers.{i}"
+        yield f"{at}.self_attn.qkv_proj.weight", (s.query + 2 * s.key_value, s.hidden)
+        yield f"{at}.self_attn.o_proj.weight", (s.hidden, s.query)
+        yield f"{at}.mlp.gate_up_proj.weight", (2 * s.inner, s.hidden)
+        yield f"{at}.mlp.down_proj.weight", (s.hidden, s.inner)
+    yield from _frame(config, s)
+
+
+def _frame(config: Mapping[str, Any], s: _Sizes) -> Shapes:
+    """Embeddings, norms and head, named as in transformers."""
+    yield "model.embed_tokens.weight", (s.vocabulary, s.hidden)
+    for i in s.layers:
+        yield f"model.layers.{i}.input_layernorm.weight", (s.hidden,)
+        yield f"model.layers.{i}.post_attention_layernorm.weight", (s.hidden,)
+    yield "model.norm.weight", (s.hidden,)
+    if not config.get("tie_word_embeddings"):
+        yield "lm_head.weight", (s.vocabulary, s.hidden)
+
+
+def _linear(name: str, rows: int, columns: int, bias: bool) -> Shapes:
+    yield f"{name}.weight", (rows, columns)
+    if bias:
+        yield f"{name}.bias", (rows,)
+
+
+_SHAPES: dict[str, Callable[[Mapping[str, Any]], Shapes]] = {
+    "InternLM2ForCausalLM": _internlm2,
+    "LlamaForCausalLM": _llama,
+    "Qwen2ForCausalLM": _qwen2,
+    "Phi3ForCausalLM": _phi3,
+}
+
+
+def language_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
+    """Every weight that the language model of a text configuration reads, with its shape.
+
+    :raises EngineOptionError: an architecture that this engine does not carry.
+    """
+    architecture = config["architectures"][0]
+    if architecture not in _SHAPES:
+        raise EngineOptionError(
+            f"The language model {architecture} is not carried.", f"Use one of {', '.join(sorted(_SHAPES))}."
+        )
+    return dict(_SHAPES[architecture](config))

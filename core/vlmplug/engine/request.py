@@ -1,0 +1,111 @@
+"""One request as lmdeploy's engine takes it, checked so that nothing in it can stop the engine for everybody."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lmdeploy.messages import GenerationConfig
+from lmdeploy.pytorch.multimodal.data_type import MultiModalData
+
+from vlmplug.errors import ContextLengthError, RequestError
+from vlmplug.model import EngineInput, FamilyModel
+from vlmplug.sampling import Sampling
+
+_MODALITY = "image"
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """Ids and media of a prompt, and how to answer it."""
+
+    input: EngineInput
+    sampling: Sampling
+
+
+def check_request(request: EngineRequest, model: FamilyModel, longest: int) -> None:
+    """Refuses what the engine cannot answer.
+
+    :param longest: tokens that prompt and answer may take together in this engine.
+    :raises ContextLengthError: no room is left for an answer.
+    :raises RequestError: ids outside the vocabulary, spans outside the prompt, position ids.
+    """
+    ids, vocabulary = request.input.input_ids, model.text_config["vocab_size"]
+    if not ids:
+        raise RequestError("The prompt has no tokens.", "Render it with the family's hooks.")
+    if len(ids) >= longest:
+        media = request.input.media_tokens
+        raise ContextLengthError(
+            f"The prompt takes {len(ids)} tokens ({media} of them media), and prompt and answer may take {longest}.",
+            "Shorten the text or the history, use fewer or smaller pictures (max_num), or a longer session.",
+        )
+    if min(ids) < 0 or max(ids) >= vocabulary:
+        raise RequestError(f"The prompt holds ids outside 0..{vocabulary - 1}.", "Check the plugin's inject hook.")
+    if request.input.position_ids is not None:
+        raise RequestError("This engine takes prompts with positions 0..n-1 only.", "Leave position_ids out.")
+    _check_spans(request.input)
+
+
+def _check_spans(prompt: EngineInput) -> None:
+    end = 0
+    for span in prompt.spans:
+        item = prompt.media[span.item]
+        if span.start < end or span.start + span.length > len(prompt.input_ids) or span.length != item.tokens:
+            raise RequestError(
+                f"The span of media {span.item} ({span.start}, length {span.length}) does not fit the prompt.",
+                "Check the plugin's inject hook.",
+            )
+        end = span.start + span.length
+
+
+def multimodal_data(prompt: EngineInput) -> dict[str, list[MultiModalData]] | None:
+    """lmdeploy's media items; fresh objects, because it changes them in place."""
+    if not prompt.spans:
+        return None
+    return {_MODALITY: [_item(prompt, number) for number in range(len(prompt.spans))]}
+
+
+def _item(prompt: EngineInput, number: int) -> MultiModalData:
+    span = prompt.spans[number]
+    media = prompt.media[span.item]
+    return MultiModalData(
+        data=torch.from_numpy(media.pixels),
+        start=span.start,
+        end=span.start + span.length,
+        content_hash=media.content_hash,
+    )
+
+
+def generation_config(sampling: Sampling, stop_ids: tuple[int, ...], seed: int | None) -> GenerationConfig:
+    """lmdeploy's own sampling settings.
+
+    Stop ids are left out where they shall be ignored: lmdeploy would otherwise ban them.
+    """
+    stop = [] if sampling.ignore_stop else sorted({*stop_ids, *sampling.stop_ids})
+    return GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens,
+        do_sample=not sampling.greedy,
+        top_k=1 if sampling.greedy else sampling.top_k,
+        top_p=sampling.top_p,
+        temperature=1.0 if sampling.greedy else sampling.temperature,
+        repetition_penalty=sampling.repetition_penalty,
+        stop_token_ids=stop,
+        random_seed=_seed(sampling, seed),
+        logprobs=sampling.logprobs,
+        response_format=_response_format(sampling.json_schema),
+    )
+
+
+def _seed(sampling: Sampling, seed: int | None) -> int:
+    if sampling.seed is not None:
+        return sampling.seed
+    return seed if seed is not None else random.getrandbits(62)
+
+
+def _response_format(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema)}}

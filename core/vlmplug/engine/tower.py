@@ -1,0 +1,52 @@
+"""Vision towers: built from their specification, filled from the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from vlmplug.engine.weights import WeightRoute, check_weights, weight_files
+from vlmplug.errors import WeightsError
+from vlmplug.import_path import load
+from vlmplug.model import FamilyModel
+
+
+def build_tower(builder: str, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """An empty tower in evaluation mode; its weights hold no values yet."""
+    with torch.device("meta"):
+        tower: nn.Module = load(builder)(config)
+    return tower.to(dtype).to_empty(device=device).eval()
+
+
+def fill_tower(tower: nn.Module, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
+    """Copies weights into a tower; returns the names that were given.
+
+    :raises WeightsError: a name or shape that the tower does not have.
+    """
+    state, given = tower.state_dict(), set()
+    for name, tensor in weights:
+        if name not in state or state[name].shape != tensor.shape:
+            raise WeightsError(f"The vision tower has no weight {name} of shape {list(tensor.shape)}.")
+        state[name].copy_(tensor)
+        given.add(name)
+    return given
+
+
+def load_tower(model: FamilyModel, device: str = "cpu", dtype: str = "float32") -> nn.Module:
+    """The vision tower of a checkpoint on its own, outside the engine: uint8 [n, height, width, 3] ->
+    [n, tokens, hidden].
+
+    :raises WeightsError: weights are missing, unexpected or misshapen.
+    """
+    check_weights(model)
+    tower = build_tower(model.tower.builder, model.tower.config, getattr(torch, dtype), torch.device(device))
+    route: WeightRoute = load(model.weight_route)
+    for file in weight_files(model.folder):
+        with safe_open(file, framework="pt") as tensors, torch.no_grad():
+            routed = ((route(name), name) for name in tensors.keys())  # noqa: SIM118
+            fill_tower(tower, ((inner, tensors.get_tensor(name)) for (part, inner), name in routed if part == "vision"))
+    return tower

@@ -1,0 +1,133 @@
+"""Weight files: which there are, and whether they hold what the model reads, before anything is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from safetensors import SafetensorError, safe_open
+
+from vlmplug.engine.language_shapes import Shape, language_shapes
+from vlmplug.errors import WeightsError
+from vlmplug.import_path import load
+from vlmplug.model import FamilyModel
+
+#: ``name`` in the checkpoint -> (``language`` | ``vision`` | ``unused``, name inside that part).
+WeightRoute: TypeAlias = "Callable[[str], tuple[str, str]]"
+
+_SHOWN = 5
+_QUANTISED = "quantization_config"
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder, as its index lists them, or the only one.
+
+    :raises WeightsError: there is none, or the index names files that are not there.
+    """
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(_read_index(index).values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise WeightsError(
+                f"{index} names files that are not there: {_few(missing)}.", "Download the checkpoint again."
+            )
+        return [folder / name for name in names]
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    raise WeightsError(
+        f"{folder} holds no model.safetensors and no model.safetensors.index.json.",
+        'Give the folder of a complete checkpoint, or weights="random" to run without one.',
+    )
+
+
+def _read_index(index: Path) -> dict[str, str]:
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{index} cannot be read: {error}.", "Download the checkpoint again.") from error
+    if not isinstance(weight_map, dict) or any(Path(str(name)).name != name for name in weight_map.values()):
+        raise WeightsError(f"{index} does not map weights to plain file names.", "Download the checkpoint again.")
+    return weight_map
+
+
+def stored_shapes(files: Iterable[Path]) -> dict[str, Shape]:
+    """Shape of every tensor in the files, read from their headers only.
+
+    :raises WeightsError: a file is cut short or is no safetensors file.
+    """
+    shapes: dict[str, Shape] = {}
+    for file in files:
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                shapes.update({name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()})  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{file} cannot be read: {error}.", "Download the file again.") from error
+    return shapes
+
+
+def tower_shapes(model: FamilyModel) -> dict[str, Shape]:
+    """Every weight of the vision tower, with its shape; nothing is allocated."""
+    import torch
+
+    with torch.device("meta"):
+        tower = load(model.tower.builder)(model.tower.config)
+    return {name: tuple(tensor.shape) for name, tensor in tower.state_dict().items()}
+
+
+def check_weights(model: FamilyModel) -> None:
+    """Compares the files with what tower and language model read.
+
+    Quantised language models are left to lmdeploy's own loader: their tensors have other names and shapes.
+
+    :raises WeightsError: naming missing, unexpected and misshapen weights, a few of each.
+    """
+    expected = {("vision", name): shape for name, shape in tower_shapes(model).items()}
+    quantised = _QUANTISED in model.text_config
+    if not quantised:
+        expected |= {("language", name): shape for name, shape in language_shapes(model.text_config).items()}
+    route: WeightRoute = load(model.weight_route)
+    stored = {route(name): (name, shape) for name, shape in stored_shapes(weight_files(model.folder)).items()}
+    found = {
+        key: value for key, value in stored.items() if key[0] != "unused" and not (quantised and key[0] == "language")
+    }
+    problems = _differences(expected, found)
+    if problems:
+        raise WeightsError(
+            f"The weights in {model.folder} do not fit its config.json: {'; '.join(problems)}.",
+            "Use the files of one and the same checkpoint, or download it again.",
+        )
+
+
+def _differences(
+    expected: Mapping[tuple[str, str], Shape], found: Mapping[tuple[str, str], tuple[str, Shape]]
+) -> list[str]:
+    missing = [f"{part} {name}" for part, name in expected if (part, name) not in found]
+    extra = [name for key, (name, _) in found.items() if key not in expected]
+    misshapen = [
+        f"{name} is {list(shape)}, expected {list(expected[key])}"
+        for key, (name, shape) in found.items()
+        if key in expected and expected[key] != shape
+    ]
+    titled = (("missing", missing), ("unexpected", extra), ("misshapen", misshapen))
+    return [f"{len(names)} {title} ({_few(names)})" for title, names in titled if names]
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def parameter_bytes(model: FamilyModel, bytes_each: int) -> int:
+    """Memory that all weights take at ``bytes_each`` bytes a value."""
+    shapes: dict[str, Any] = {**tower_shapes(model), **language_shapes(model.text_config)}
+    return sum(_count(shape) for shape in shapes.values()) * bytes_each
+
+
+def _count(shape: Shape) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count

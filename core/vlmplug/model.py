@@ -1,0 +1,148 @@
+"""What the hooks hand to each other and to the engine: frozen, picklable, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmplug.conversation import MediaPart
+from vlmplug.prompt import MediaItem
+from vlmplug.sampling import SamplingDefaults
+from vlmplug.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where `load_model` finds a checkpoint.
+
+    - ``model_type``, ``family``: as the registry resolved them.
+    - ``folder``: the model folder with its official files; weights may be missing (rendering needs none).
+    - ``config``: the folder's ``config.json``, read.
+    - ``template``: prompt template named by the manifest of the model type.
+    """
+
+    model_type: str
+    family: str
+    folder: Path
+    config: Mapping[str, Any]
+    template: str
+
+
+@dataclass(frozen=True)
+class TowerSpec:
+    """How a worker process builds and fills the vision tower.
+
+    - ``builder``: import path ``package.module:function``; called with ``config``, returns an ``nn.Module`` whose
+      ``forward`` takes the pixels of `MediaInput` ([n, height, width, 3] uint8) and returns [n, tokens, hidden].
+    - ``config``: its JSON-like argument.
+    """
+
+    builder: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FamilyModel:
+    """What `load_model` returns: everything about one checkpoint except its weights.
+
+    - ``text_config``: configuration of the language model as lmdeploy and transformers 5 read it: ``architectures``,
+      ``model_type``, ``rope_parameters``, ``tie_word_embeddings`` explicit, no ``auto_map``.
+    - ``tower``: the vision tower.
+    - ``weight_route``: import path of a function ``name -> (part, name inside the part)`` with part ``"language"``,
+      ``"vision"`` or ``"unused"``; the names are the official ones in the safetensors files.
+    - ``stop_ids``: ids that end an answer. ``banned_ids``: ids that must never be generated (media placeholders).
+    - ``placeholder_id``: id that fills the positions of vision embeddings.
+    - ``context_length``: tokens that prompt and answer may take together.
+    - ``dtype``: ``"bfloat16"``, ``"float16"`` or ``"float32"``, as the checkpoint says.
+    - ``settings``: the family's own frozen data class.
+    """
+
+    model_type: str
+    family: str
+    folder: Path
+    tokenizer: Tokenizer
+    text_config: Mapping[str, Any]
+    tower: TowerSpec
+    weight_route: str
+    stop_ids: tuple[int, ...]
+    placeholder_id: int
+    context_length: int
+    dtype: str
+    settings: Any
+    banned_ids: tuple[int, ...] = ()
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+
+
+@dataclass(frozen=True)
+class MediaBatch:
+    """What `preprocess_media` works on: opened media, and the items of the prompt in order."""
+
+    media: tuple[MediaPart, ...]
+    items: tuple[MediaItem, ...]
+
+
+@dataclass(frozen=True)
+class MediaInput:
+    """One media item, ready for the vision tower.
+
+    - ``pixels``: uint8 [tiles, height, width, 3], RGB; normalisation is the tower's work.
+    - ``tokens``: positions of the language model that it fills (begin and end tags not counted).
+    - ``grid``: columns and rows of the tiling; None where nothing is cut.
+    - ``mean``, ``std``: what the tower subtracts and divides by after scaling to 0..1, RGB order.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    tokens: int
+    grid: tuple[int, int] | None
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of every tile."""
+        return tuple((tile.shape[1], tile.shape[0]) for tile in self.pixels)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of shape and bytes: equal pictures, equally prepared, share cache entries; others never do."""
+        return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()
+
+    def normalised(self) -> npt.NDArray[np.float32]:
+        """float32 [tiles, 3, height, width], as the official preprocessing returns it."""
+        scaled = self.pixels.astype(np.float32) / np.float32(255)
+        centred = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray(centred.transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class MediaSpan:
+    """Positions ``start`` to ``start + length - 1`` of the prompt take the embeddings of ``media[item]``."""
+
+    item: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class EngineInput:
+    """What `inject_vision_tokens` returns: one id a position, the spans of the media, the media themselves.
+
+    ``position_ids``: None for 0..n-1.
+    """
+
+    input_ids: tuple[int, ...]
+    spans: tuple[MediaSpan, ...] = ()
+    media: tuple[MediaInput, ...] = ()
+    position_ids: tuple[int, ...] | None = None
+
+    @property
+    def media_tokens(self) -> int:
+        """Positions that hold vision embeddings."""
+        return sum(span.length for span in self.spans)

@@ -1,0 +1,203 @@
+"""Cases that need the engine: features of the vision tower, logits, greedy ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmplug.errors import EngineMissingError, VlmplugError
+from vlmplug.pipeline import Pipeline, Request, open_pipeline
+from vlmplug.registry import Registry
+from vlmplug.sampling import Answer, Sampling
+from vlmplug.verify import checks
+from vlmplug.verify.golden_request import prompt_request
+from vlmplug.verify.goldens import ForwardCase, GoldenSet
+from vlmplug.verify.result import CaseResult, Finding, judged, refused
+from vlmplug.verify.tensors import TensorFile, open_tensors
+
+if TYPE_CHECKING:
+    from vlmplug.engine.options import EngineOptions
+
+Mode = Literal["alone", "batched", "chunked", "cached"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+Outcome: TypeAlias = "Answer | VlmplugError"
+
+#: How far margins must exceed the error of the logits for greedy ids to be comparable: both of two logits may err.
+_MARGIN = 2.0
+#: Tokens of one chunk, and of one block of the cache, where prompts are cut and reused; small, so that it happens.
+_CHUNK, _BLOCK = 64, 16
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """Where the engine runs, and in which of the modes."""
+
+    device: Literal["auto", "cuda", "cpu"] = "cpu"
+    dtype: Dtype = "float32"
+    modes: tuple[Mode, ...] = ("alone",)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Scheduler settings of a mode, and how its requests are sent."""
+
+    scheduler: Mapping[str, Any]
+    ask: Callable[[Pipeline, list[Request]], list[Outcome]]
+
+
+def run_forward(
+    golden: GoldenSet, cases: Iterable[ForwardCase], choice: EngineChoice, registry: Registry
+) -> Iterator[CaseResult]:
+    """Features, logits and greedy ids of each case, in each mode; features only in the first one."""
+    tensors = open_tensors(golden.folder / "forward.safetensors")
+    cases = list(cases)
+    yield from (_variant(case) for case in cases if case.variant is not None)
+    for checkpoint in golden.checkpoints:
+        own = [case for case in cases if case.checkpoint == checkpoint and case.variant is None]
+        for mode in choice.modes if own else ():
+            yield from _Run(golden, registry, tensors, choice, mode, checkpoint).results(own)
+
+
+def _variant(case: ForwardCase) -> CaseResult:
+    reason = f"{case.variant} is a variant of the official code; the main result is the standard"
+    return CaseResult("forward", case.checkpoint, f"{case.prompt}.{case.variant}", "not run", (), reason)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One checkpoint in one mode."""
+
+    golden: GoldenSet
+    registry: Registry
+    tensors: TensorFile
+    choice: EngineChoice
+    mode: Mode
+    checkpoint: str
+
+    def results(self, cases: list[ForwardCase]) -> Iterator[CaseResult]:
+        try:
+            yield from list(self._compared(cases))
+        except EngineMissingError as error:
+            yield from (self._not_run(case, f"needs vlmplug[engine]: {error.problem}") for case in cases)
+        except VlmplugError as error:
+            yield from (refused(self._empty(case), error, undefined=False) for case in cases)
+
+    def _compared(self, cases: list[ForwardCase]) -> Iterator[CaseResult]:
+        checkpoint = self.golden.checkpoints[self.checkpoint]
+        with open_pipeline(checkpoint.stands_for, checkpoint.folder, self._options(), self.registry) as pipeline:
+            features = self._features(pipeline) if self.mode == self.choice.modes[0] else None
+            requests = [self._request(case) for case in cases]
+            for case, request, outcome in zip(cases, requests, self._ask(pipeline, requests), strict=True):
+                yield self._result(case, outcome, [] if features is None else features(case, request))
+
+    def _ask(self, pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:
+        return _SETTINGS[self.mode].ask(pipeline, requests)
+
+    def _request(self, case: ForwardCase) -> Request:
+        sampling = Sampling(max_new_tokens=len(case.greedy), ignore_stop=True, prompt_logits=True)
+        return prompt_request(self.golden, self.golden.prompts[case.checkpoint, case.prompt], sampling)
+
+    def _result(self, case: ForwardCase, outcome: Outcome, features: list[Finding]) -> CaseResult:
+        if isinstance(outcome, VlmplugError):
+            return refused(self._empty(case), outcome, undefined=False)
+        return judged(self._empty(case), [*features, *self._answer_findings(case, outcome)])
+
+    def _answer_findings(self, case: ForwardCase, answer: Answer) -> list[Finding]:
+        expected = self.tensors.read(case.logits).ravel()
+        if answer.prompt_logits is None:
+            return [Finding("logits", "the engine reported none")]
+        logits = np.asarray(answer.prompt_logits, np.float32).ravel()
+        findings = [self._tensor("logits", expected, logits, self.golden.tolerance.logits_rel)]
+        if self._comparable(case, expected, logits):
+            findings.append(checks.check_ids(case.greedy, answer.token_ids, "greedy"))
+        return findings
+
+    def _comparable(self, case: ForwardCase, expected: checks.Array, actual: checks.Array) -> bool:
+        """Always in float32; in half precision only while margins exceed the error."""
+        if self.choice.dtype == "float32" or expected.shape != actual.shape:
+            return True
+        return case.min_margin > _MARGIN * float(np.abs(expected - actual).max())
+
+    def _tensor(self, check: str, expected: checks.Array, actual: checks.Array, limit: float) -> Finding:
+        """In half precision the difference is measured, but the set has no limit for it."""
+        return checks.check_tensor(check, expected, actual, limit if self.choice.dtype == "float32" else np.inf)
+
+    def _features(self, pipeline: Pipeline) -> Callable[[ForwardCase, Request], list[Finding]]:
+        import torch
+
+        from vlmplug.engine.tower import load_tower
+
+        device = "cuda" if self.choice.device != "cpu" and torch.cuda.is_available() else "cpu"
+        tower = load_tower(pipeline.model, device, self.choice.dtype)
+
+        def run(pixels: npt.NDArray[np.uint8]) -> checks.Array:
+            with torch.inference_mode():
+                output = tower(torch.from_numpy(pixels).to(device))
+            rows: checks.Array = output.flatten(0, 1).float().cpu().numpy()
+            return rows
+
+        return lambda case, request: self._feature_findings(case, pipeline, request, run)
+
+    def _feature_findings(
+        self,
+        case: ForwardCase,
+        pipeline: Pipeline,
+        request: Request,
+        run: Callable[[npt.NDArray[np.uint8]], checks.Array],
+    ) -> list[Finding]:
+        if not case.features:
+            return []
+        prompt = pipeline.prepare(request).engine_input
+        if len(prompt.spans) != len(case.features):
+            return [Finding("features", f"expected {len(case.features)} media, got {len(prompt.spans)}")]
+        rows = case.feature_rows or ((0, 1),) * len(case.features)
+        return [
+            self._tensor(
+                "features",
+                self.tensors.read(name),
+                run(prompt.media[span.item].pixels)[first::step],
+                self.golden.tolerance.features_rel,
+            )
+            for name, span, (first, step) in zip(case.features, prompt.spans, rows, strict=True)
+        ]
+
+    def _options(self) -> EngineOptions:
+        try:
+            from vlmplug.engine.options import EngineOptions, SchedulerOptions
+        except ImportError as error:
+            raise EngineMissingError(f"the engine cannot be imported ({error}).") from error
+        scheduler = SchedulerOptions(**_SETTINGS[self.mode].scheduler)
+        return EngineOptions(device=self.choice.device, dtype=self.choice.dtype, scheduler=scheduler)
+
+    def _empty(self, case: ForwardCase) -> CaseResult:
+        return CaseResult("forward", case.checkpoint, case.prompt, "not run", mode=self.mode)
+
+    def _not_run(self, case: ForwardCase, reason: str) -> CaseResult:
+        return CaseResult("forward", case.checkpoint, case.prompt, "not run", (), reason, self.mode)
+
+
+def _one_by_one(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:
+    return [pipeline.generate_batch([request])[0] for request in requests]
+
+
+def _all_at_once(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:
+    return pipeline.generate_batch(requests)
+
+
+def _the_second_time(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:
+    _one_by_one(pipeline, requests)
+    return _one_by_one(pipeline, requests)
+
+
+_SETTINGS: Mapping[Mode, _Setting] = {
+    "alone": _Setting({"prefix_caching": False}, _one_by_one),
+    "batched": _Setting({"prefix_caching": False}, _all_at_once),
+    "chunked": _Setting(
+        {"prefix_caching": False, "max_prefill_tokens": _CHUNK, "block_size": _BLOCK}, _one_by_one
+    ),
+    "cached": _Setting({"prefix_caching": True, "block_size": _BLOCK}, _the_second_time),
+}

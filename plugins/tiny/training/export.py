@@ -1,0 +1,113 @@
+"""Writes the trained model as an official InternVL2 checkpoint.
+
+python -m training.export --state state --out vlmplug_tiny/checkpoint
+python -m training.export --state state --out vlmplug_tiny/checkpoint --check
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from training.model import checkpoint_config, new_model
+from training.state import AVERAGE, load_parameters
+from training.tiles import TILE
+from training.tokenizer import SPECIAL_TOKENS, Encoder, train_tokenizer, write_json, write_tokenizer
+
+#: Most bytes that the folder may take.
+MOST_BYTES = 6_000_000
+#: Statistics of the official ``preprocessor_config.json``.
+PREPROCESSOR: dict[str, Any] = {
+    "crop_size": TILE,
+    "do_center_crop": True,
+    "do_normalize": True,
+    "do_resize": True,
+    "feature_extractor_type": "CLIPFeatureExtractor",
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "resample": 3,
+    "size": TILE,
+}
+
+
+def official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of the trained model, bfloat16, under the official names."""
+    return {
+        name.removeprefix("tower."): tensor.to(torch.bfloat16).contiguous()
+        for name, tensor in tensors.items()
+    }
+
+
+def trained(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Official tensors under the names of the trained model."""
+    return {
+        name if name.startswith("language_model.") else f"tower.{name}": tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    encoder = Encoder(folder)
+    ids = {token: encoder.encode(token)[0] for token in SPECIAL_TOKENS}
+    return checkpoint_config(ids, encoder.tokenizer.get_vocab_size())
+
+
+def export(state: Path, folder: Path) -> None:
+    """Writes every file of the checkpoint.
+
+    :raises OSError: the state has no averaged weights.
+    """
+    write_tokenizer(train_tokenizer(), folder)
+    config = read_config(folder)
+    llm = config["llm_config"]
+    write_json(folder / "config.json", config)
+    write_json(folder / "preprocessor_config.json", PREPROCESSOR)
+    generation = {
+        "_from_model_config": True,
+        "bos_token_id": llm["bos_token_id"],
+        "eos_token_id": llm["eos_token_id"],
+    }
+    write_json(folder / "generation_config.json", generation)
+    save_file(official(load_file(state / AVERAGE)), folder / "model.safetensors", {"format": "pt"})
+
+
+def differences(state: Path, folder: Path) -> list[str]:
+    """What is wrong with an exported checkpoint, one line each: names, values, size.
+
+    :raises KeyError: the model cannot be built from it.
+    """
+    written, expected = load_file(folder / "model.safetensors"), official(load_file(state / AVERAGE))
+    wrong = [f"{name}: missing on one side" for name in sorted(written.keys() ^ expected.keys())]
+    wrong += [
+        f"{name}: other values"
+        for name in written.keys() & expected.keys()
+        if not torch.equal(written[name], expected[name])
+    ]
+    load_parameters(new_model(read_config(folder)), trained(written))
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    return wrong + ([f"{size} bytes, at most {MOST_BYTES} allowed"] if size > MOST_BYTES else [])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("state"))
+    parser.add_argument("--out", type=Path, default=Path("vlmplug_tiny/checkpoint"))
+    parser.add_argument(
+        "--check", action="store_true", help="compare what is there with the state; write nothing"
+    )
+    options = parser.parse_args()
+    if not options.check:
+        export(options.state, options.out)
+    wrong = differences(options.state, options.out)
+    print("\n".join(wrong) or f"{options.out} holds the state's weights")
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""A request that the engine could choke on is refused before it reaches the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data
+from vlmplug.errors import ContextLengthError, RequestError
+from vlmplug.model import EngineInput, FamilyModel, MediaInput, MediaSpan
+from vlmplug.sampling import Sampling
+
+TILE = MediaInput(np.zeros((1, 8, 8, 3), np.uint8), 4, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PROMPT = EngineInput((1, 5, 5, 5, 5, 7), (MediaSpan(0, 1, 4),), (TILE,))
+
+
+def test_a_right_request_passes(model: FamilyModel) -> None:
+    check_request(EngineRequest(PROMPT, Sampling()), model, 100)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        (EngineInput(()), "no tokens"),
+        (replace(PROMPT, input_ids=(1, 5, 5, 5, 5, 576)), "ids outside 0..575"),
+        (replace(PROMPT, input_ids=(-1, 5, 5, 5, 5, 7)), "ids outside 0..575"),
+        (replace(PROMPT, spans=(MediaSpan(0, 3, 4),)), "does not fit the prompt"),
+        (replace(PROMPT, spans=(MediaSpan(0, 1, 3),)), "does not fit the prompt"),
+        (replace(PROMPT, spans=(MediaSpan(0, 1, 4), MediaSpan(0, 2, 4))), "does not fit the prompt"),
+        (replace(PROMPT, position_ids=(0, 1, 2, 3, 4, 9)), "positions 0..n-1"),
+    ],
+)
+def test_what_could_stop_the_engine_is_refused(model: FamilyModel, prompt: EngineInput, says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        check_request(EngineRequest(prompt, Sampling()), model, 100)
+
+
+@pytest.mark.parametrize("longest", [5, 6])
+def test_a_prompt_without_room_for_an_answer_says_how_long_it_is(model: FamilyModel, longest: int) -> None:
+    with pytest.raises(ContextLengthError, match=f"takes 6 tokens \(4 of them media\).*may take {longest}"):
+        check_request(EngineRequest(PROMPT, Sampling()), model, longest)
+
+
+def test_media_items_are_fresh_objects_with_content_hashes() -> None:
+    one, two = multimodal_data(PROMPT), multimodal_data(PROMPT)
+    assert one is not None and two is not None
+    assert one["image"][0] is not two["image"][0]
+    assert one["image"][0].content_hash == TILE.content_hash
+    assert (one["image"][0].start, one["image"][0].end) == (1, 5)
+
+
+def test_text_carries_no_media() -> None:
+    assert multimodal_data(EngineInput((1, 2, 3))) is None
+
+
+def test_greedy_takes_the_likeliest_token() -> None:
+    config = generation_config(Sampling(), (2,), None)
+    assert (config.top_k, config.do_sample, config.stop_token_ids) == (1, False, [2])
+
+
+def test_ignored_stop_ids_are_not_passed_because_they_would_be_banned() -> None:
+    config = generation_config(Sampling(ignore_stop=True, stop_ids=(9,)), (2,), None)
+    assert config.stop_token_ids == [] and not config.ignore_eos
+
+
+def test_stop_ids_of_family_and_caller_add_up() -> None:
+    assert generation_config(Sampling(stop_ids=(9, 2)), (2, 7), None).stop_token_ids == [2, 7, 9]
+
+
+@pytest.mark.parametrize(("own", "engine", "expected"), [(3, None, 3), (3, 8, 3), (None, 8, 8), (0, 8, 0)])
+def test_the_requests_own_seed_wins(own: int | None, engine: int | None, expected: int) -> None:
+    assert generation_config(Sampling(temperature=1.0, seed=own), (), engine).random_seed == expected
+
+
+def test_without_seeds_one_is_drawn() -> None:
+    drawn = {generation_config(Sampling(temperature=1.0), (), None).random_seed for _ in range(4)}
+    assert len(drawn) == 4
