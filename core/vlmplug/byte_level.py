@@ -11,7 +11,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
 from vlmplug.errors import TokenizerError
 from vlmplug.json_files import read_json
-from vlmplug.text_model import TextModel, frame_of
+from vlmplug.text_model import TextModel, checked_vocabulary, frame_of
 
 #: How Qwen2 cuts text before it merges (``PRETOKENIZE_REGEX`` of the official ``tokenization_qwen2.py``).
 QWEN2_PATTERN = (
@@ -25,8 +25,9 @@ def read_qwen2(folder: Path) -> TextModel:
 
     :raises TokenizerError: a file is missing or broken, or a byte has no piece.
     """
-    vocabulary = read_json(folder / "vocab.json", TokenizerError)
-    check_alphabet(vocabulary, folder / "vocab.json")
+    file = folder / "vocab.json"
+    vocabulary = checked_vocabulary(read_json(file, TokenizerError), file)
+    check_alphabet(vocabulary, file)
     engine = tokenizers.Tokenizer(models.BPE(vocabulary, _merges(folder / "merges.txt", vocabulary)))
     engine.normalizer = normalizers.NFC()
     cut = pre_tokenizers.Split(Regex(QWEN2_PATTERN), "isolated")
@@ -46,9 +47,7 @@ def _merges(file: Path, vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
             continue
         left, _, right = line.strip().partition(" ")
         if not {left, right, left + right} <= vocabulary.keys():
-            raise TokenizerError(
-                f"{file}:{number}: {line!r} does not fit vocab.json.", "Download both files again."
-            )
+            raise TokenizerError(f"{file}:{number}: {line!r} does not fit vocab.json.", "Download both files again.")
         merges.append((left, right))
     return merges
 
@@ -88,6 +87,4 @@ def _alphabet() -> dict[str, int]:
         *range(ord("®"), ord("ÿ") + 1),
     ]
     others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + index): byte for index, byte in enumerate(others)
-    }
+    return {chr(byte): byte for byte in printable} | {chr(256 + index): byte for index, byte in enumerate(others)}

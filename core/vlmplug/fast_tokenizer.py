@@ -14,13 +14,12 @@ from vlmplug.text_model import TextModel
 _NO_LIMIT = int(1e30)
 
 
-def fast_document(
-    model: TextModel, tokens: Sequence[SpecialToken], leading: Sequence[SpecialToken]
-) -> dict[str, Any]:
+def fast_document(model: TextModel, tokens: Sequence[SpecialToken], leading: Sequence[SpecialToken]) -> dict[str, Any]:
     """Content of a ``tokenizer.json``.
 
-    It encodes and decodes as the tokenizer does, but parses special tokens in texts, as all such files do. Strings that
-    an added token has replaced in the vocabulary are gone.
+    It encodes and decodes as the tokenizer does, but parses special tokens in texts, as all such files do; a text that
+    begins with a space may get one less where only the first text gets a space. Strings that an added token has
+    replaced in the vocabulary are gone.
 
     :param leading: what the tokenizer puts in front of a prompt.
     """
@@ -65,10 +64,7 @@ def _added(token: SpecialToken) -> dict[str, Any]:
 def _post_processor(leading: Sequence[SpecialToken]) -> dict[str, Any] | None:
     if not leading:
         return None
-    used = {
-        token.content: {"id": token.content, "ids": [token.id], "tokens": [token.content]}
-        for token in leading
-    }
+    used = {token.content: {"id": token.content, "ids": [token.id], "tokens": [token.content]} for token in leading}
     return {
         "type": "TemplateProcessing",
         "single": list(_template(leading, "A")),

@@ -22,9 +22,7 @@ def read_json(file: Path, error: type[CheckpointError] = CheckpointError) -> dic
     except (OSError, ValueError, RecursionError) as reason:
         raise error(f"{file} cannot be read: {reason}.", "Download the file again.") from reason
     if not isinstance(content, dict):
-        raise error(
-            f"{file} holds {type(content).__name__}, expected a JSON object.", "Download the file again."
-        )
+        raise error(f"{file} holds {type(content).__name__}, expected a JSON object.", "Download the file again.")
     return content
 
 

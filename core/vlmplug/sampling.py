@@ -27,7 +27,7 @@ class Sampling:
     """How to choose the next token, and when to stop.
 
     - ``max_new_tokens``: at most this many; the answer may end earlier.
-    - ``temperature``: 0 is greedy. ``top_k``: 0 keeps all. ``top_p``: nucleus mass, in (0, 1].
+    - ``temperature``: 0 is greedy; at most 2. ``top_k``: 0 keeps all. ``top_p``: nucleus mass, in (0, 1].
     - ``seed``: same seed, same answer, whatever else is in the batch; None draws one.
     - ``stop_ids``, ``stop_words``: end the answer in addition to the family's own stop tokens.
     - ``ignore_stop``: generate exactly ``max_new_tokens`` tokens.
@@ -52,7 +52,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         _within("max_new_tokens", self.max_new_tokens, 1, 10_000_000)
-        _within("temperature", self.temperature, 0.0, 100.0)
+        _within("temperature", self.temperature, 0.0, 2.0)
         _within("top_k", self.top_k, 0, 10_000_000)
         _within("top_p", self.top_p, 1e-6, 1.0)
         _within("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)

@@ -34,33 +34,29 @@ def read_sentencepiece(file: Path, prefix: Prefix | None = None) -> TextModel:
     proto = _parse(file)
     _check(proto, file)
     prefix = prefix or ("each" if proto.normalizer_spec.add_dummy_prefix else "none")
+    try:
+        surfaces = tuple(map(_surface, proto.pieces))
+    except ValueError as error:
+        raise TokenizerError(f"{file} holds a malformed piece: {error}.", "Download the file again.") from error
     return TextModel(
         engine=_engine(proto),
         kind="sentencepiece",
         prefix=prefix,
-        surfaces=tuple(_surface(piece) for piece in proto.pieces),
+        surfaces=surfaces,
         frame=_frame(prefix),
-        symbols={
-            piece.piece: number for number, piece in enumerate(proto.pieces) if piece.type == USER_DEFINED
-        },
-        controls=frozenset(
-            number for number, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)
-        ),
+        symbols={piece.piece: number for number, piece in enumerate(proto.pieces) if piece.type == USER_DEFINED},
+        controls=frozenset(number for number, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)),
     )
 
 
 def _parse(file: Path) -> Any:
     try:
         if file.stat().st_size > _MAX_BYTES:
-            raise TokenizerError(
-                f"{file} is larger than {_MAX_BYTES:,} bytes.", "Check that it is the official file."
-            )
+            raise TokenizerError(f"{file} is larger than {_MAX_BYTES:,} bytes.", "Check that it is the official file.")
         proto = _message_class()()
         proto.ParseFromString(file.read_bytes())
     except (OSError, DecodeError) as error:
-        raise TokenizerError(
-            f"{file} is no sentencepiece model: {error}.", "Download the file again."
-        ) from error
+        raise TokenizerError(f"{file} is no sentencepiece model: {error}.", "Download the file again.") from error
     if not proto.pieces:
         raise TokenizerError(f"{file} holds no pieces.", "Download the file again.")
     return proto
@@ -78,9 +74,7 @@ def _check(proto: Any, file: Path) -> None:
     }
     for what, present in refused.items():
         if present:
-            raise TokenizerError(
-                f"{file} uses {what}, which is not supported.", "Check that it is the official file."
-            )
+            raise TokenizerError(f"{file} uses {what}, which is not supported.", "Check that it is the official file.")
 
 
 def _engine(proto: Any) -> tokenizers.Tokenizer:
@@ -141,9 +135,7 @@ def _message_class() -> Any:
     It lives in a descriptor pool of its own: sentencepiece's and transformers' generated modules claim the same file
     name in the common one, so that importing either here would break the other.
     """
-    proto = descriptor_pb2.FileDescriptorProto(
-        name="vlmplug_sentencepiece.proto", package="vlmplug", syntax="proto2"
-    )
+    proto = descriptor_pb2.FileDescriptorProto(name="vlmplug_sentencepiece.proto", package="vlmplug", syntax="proto2")
     field = descriptor_pb2.FieldDescriptorProto
     schema: dict[str, list[tuple[str, int, int, str]]] = {
         "Piece": [
@@ -166,16 +158,12 @@ def _message_class() -> Any:
     for name, fields in schema.items():
         message = proto.message_type.add(name=name)
         for label, number, kind, default in fields:
-            message.field.add(
-                name=label, number=number, type=kind, label=field.LABEL_OPTIONAL, default_value=default
-            )
+            message.field.add(name=label, number=number, type=kind, label=field.LABEL_OPTIONAL, default_value=default)
     model = proto.message_type.add(name="Model")
     repeated, optional, nested = field.LABEL_REPEATED, field.LABEL_OPTIONAL, field.TYPE_MESSAGE
     model.field.add(name="pieces", number=1, type=nested, type_name=".vlmplug.Piece", label=repeated)
     model.field.add(name="trainer_spec", number=2, type=nested, type_name=".vlmplug.Trainer", label=optional)
-    model.field.add(
-        name="normalizer_spec", number=3, type=nested, type_name=".vlmplug.Normalizer", label=optional
-    )
+    model.field.add(name="normalizer_spec", number=3, type=nested, type_name=".vlmplug.Normalizer", label=optional)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(proto)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("vlmplug.Model"))

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import tokenizers
 
-from vlmplug.errors import ConversationError
+from vlmplug.errors import ConversationError, TokenizerError
 from vlmplug.prompt import Text
 
 #: Stands for a space in the pieces of sentencepiece models.
@@ -20,6 +21,8 @@ Kind: TypeAlias = Literal["byte_level", "sentencepiece"]
 #: Which texts get a space put in front of them: none, each text between two special tokens, or the prompt's first.
 Prefix: TypeAlias = Literal["none", "each", "first"]
 
+#: Ids are smaller; the largest public vocabularies have some 300,000.
+MAX_IDS = 10_000_000
 #: Keys of ``tokenizer.json`` that go around the model.
 FRAME = ("normalizer", "pre_tokenizer", "decoder")
 
@@ -109,6 +112,18 @@ class TextModel:
                 "Send valid Unicode.",
             ) from error
         return list(self.engine.encode(text, add_special_tokens=False).ids) if text else []
+
+
+def checked_vocabulary(vocabulary: object, file: Path) -> dict[str, int]:
+    """The vocabulary in a tokenizer file, if it is one: pieces to ids.
+
+    :raises TokenizerError: it is something else.
+    """
+    if isinstance(vocabulary, dict) and all(isinstance(number, int) for number in vocabulary.values()):
+        pieces: dict[str, int] = vocabulary
+        if pieces and min(pieces.values()) >= 0 and max(pieces.values()) < MAX_IDS:
+            return pieces
+    raise TokenizerError(f"{file} holds no vocabulary of pieces and their ids.", "Download the file again.")
 
 
 def frame_of(complete: tokenizers.Tokenizer) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The tokenizer of a checkpoint: official files in, official ids out, without remote code.
 
-Text is text: a string that looks like a special token stays a row of letters, unless a segment asks for parsing. The
-ids are those of the official slow tokenizers (``use_fast=False``): `sentencepiece_model`, `byte_level` and
-`tokenizer_json` read the vocabularies, `special_tokens` cuts texts at special tokens, `text_model` encodes between them.
+Text is text: a string that looks like a special token stays a row of letters, unless a segment asks for parsing.
+The ids are those of the official slow tokenizers (``use_fast=False``): `sentencepiece_model`, `byte_level` and
+`tokenizer_json` read the vocabularies, `special_tokens` cuts texts at special tokens, `text_model` encodes what
+stands between them.
 """
 
 from __future__ import annotations
@@ -159,9 +160,7 @@ class Tokenizer:
         elif isinstance(segment, GeneratedIds):
             yield number, segment.ids
         elif not isinstance(segment, Text):
-            raise TokenizerError(
-                "A place for media has no ids of its own.", "Expand it with vlmplug.parts.spans."
-            )
+            raise TokenizerError("A place for media has no ids of its own.", "Expand it with vlmplug.parts.spans.")
         else:
             yield from ((number, element) for element in self._cut(segment))
 
@@ -244,7 +243,7 @@ def _bos_ids(files: TokenizerFiles, tokens: Sequence[SpecialToken]) -> tuple[int
     if files.tokenizer_class == "Qwen2Tokenizer":
         return ()
     if from_template and not (files.tokenizer_class == "LlamaTokenizer" and "add_bos_token" in files.config):
-        return leading_ids(files.tokenizer_json)
+        return leading_ids(files.tokenizer_json, files.folder / "tokenizer.json")
     if not files.config.get("add_bos_token", True):
         return ()
     return tuple(token.id for token in tokens if token.content == files.roles.get("bos_token", "<s>"))

@@ -11,6 +11,7 @@ from typing import Any
 from vlmplug.errors import TokenizerError
 from vlmplug.json_files import read_json, read_json_if_there
 from vlmplug.special_tokens import SpecialToken
+from vlmplug.text_model import MAX_IDS
 
 #: Roles that ``tokenizer_config.json`` and ``special_tokens_map.json`` give to tokens.
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -69,9 +70,7 @@ class TokenizerFiles:
         for source in (self.config, self.special_map):
             if key in source:
                 return source[key]
-        return _DEFAULTS.get(self.tokenizer_class, _SENTENCEPIECE if self.has("tokenizer.model") else {}).get(
-            key
-        )
+        return _DEFAULTS.get(self.tokenizer_class, _SENTENCEPIECE if self.has("tokenizer.model") else {}).get(key)
 
     def special_tokens(self, vocabulary: Mapping[str, int]) -> tuple[SpecialToken, ...]:
         """Every added and special token, in the order of the ids.
@@ -84,19 +83,19 @@ class TokenizerFiles:
         :raises TokenizerError: a declaration is malformed.
         """
         try:
-            found = {token.content: token for token in self._declarations()}
+            found, listed = {token.content: token for token in self._declarations()}, self.listed
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TokenizerError(
                 f"{self.folder}: the added tokens are malformed ({error!r}).",
                 "Download the tokenizer files again.",
             ) from error
         free = max([*vocabulary.values(), *(token.id for token in found.values())], default=-1) + 1
-        for content in self.listed:
+        for content in listed:
             if content not in found:
                 found[content] = SpecialToken(content, vocabulary.get(content, free))
                 free += content not in vocabulary
-        listed = (replace(token, listed=token.content in self.listed) for token in found.values())
-        return tuple(sorted(listed, key=lambda token: token.id))
+        marked = (replace(token, listed=token.content in listed) for token in found.values())
+        return tuple(sorted(marked, key=lambda token: token.id))
 
     def _declarations(self) -> Iterator[SpecialToken]:
         if "added_tokens_decoder" in self.config:
@@ -107,9 +106,7 @@ class TokenizerFiles:
                 yield _token(int(fields["id"]), fields)
         else:
             flags = {_content(token): token for token in self._flagged()}
-            for content, number in read_json_if_there(
-                self.folder / "added_tokens.json", TokenizerError
-            ).items():
+            for content, number in read_json_if_there(self.folder / "added_tokens.json", TokenizerError).items():
                 yield _token(
                     int(number),
                     {"special": content in self.listed, **flags.get(content, {}), "content": content},
@@ -117,9 +114,7 @@ class TokenizerFiles:
 
     def _flagged(self) -> Iterator[dict[str, Any]]:
         for value in self.special_map.values():
-            yield from (
-                token for token in (value if isinstance(value, list) else [value]) if isinstance(token, dict)
-            )
+            yield from (token for token in (value if isinstance(value, list) else [value]) if isinstance(token, dict))
 
     @cached_property
     def tokenizer_json(self) -> dict[str, Any]:
@@ -135,5 +130,7 @@ def _content(token: Any) -> str:
 
 
 def _token(number: int, fields: Mapping[str, Any]) -> SpecialToken:
+    if not 0 <= number < MAX_IDS:
+        raise ValueError(f"{number} is no id")
     flags = {name: bool(fields.get(name, False)) for name in _FLAGS}
     return SpecialToken(_content(fields), number, special=bool(fields.get("special", False)), **flags)

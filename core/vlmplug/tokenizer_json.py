@@ -11,7 +11,7 @@ import tokenizers
 
 from vlmplug.byte_level import byte_surfaces, check_alphabet
 from vlmplug.errors import TokenizerError
-from vlmplug.text_model import FRAME, WORD_START, Kind, Prefix, TextModel
+from vlmplug.text_model import FRAME, WORD_START, Kind, Prefix, TextModel, checked_vocabulary
 
 _PREFIXES: Mapping[str, Prefix] = {"always": "each", "first": "first", "never": "none"}
 
@@ -23,25 +23,29 @@ def read_tokenizer_json(document: Mapping[str, Any], file: Path) -> TextModel:
     :raises TokenizerError: it is broken, or no byte-pair model.
     """
     model = document.get("model") or {}
-    if model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
+    if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
         raise TokenizerError(f"{file} holds no byte-pair model.", "Check that it is the official file.")
-    vocabulary: dict[str, int] = model["vocab"]
+    vocabulary = checked_vocabulary(model.get("vocab"), file)
     byte_level = any(part.get("type") == "ByteLevel" for part in _parts(document.get("pre_tokenizer")))
     if byte_level:
         check_alphabet(vocabulary, file)
     plain, prefix = _without_prefix(_plain(document))
-    surfaces = (
-        byte_surfaces(vocabulary) if byte_level else _surfaces(vocabulary, bool(model.get("byte_fallback")))
-    )
+    surfaces = byte_surfaces(vocabulary) if byte_level else _surfaces(vocabulary, bool(model.get("byte_fallback")))
     kind: Kind = "byte_level" if byte_level else "sentencepiece"
     return TextModel(_engine(plain, file), kind, prefix, surfaces, {key: document.get(key) for key in FRAME})
 
 
-def leading_ids(document: Mapping[str, Any]) -> tuple[int, ...]:
-    """Ids that the file's post-processor puts in front of a single text."""
-    for processor in _parts(document.get("post_processor")):
-        if processor.get("type") == "TemplateProcessing":
-            return tuple(_template_ids(processor))
+def leading_ids(document: Mapping[str, Any], file: Path) -> tuple[int, ...]:
+    """Ids that the file's post-processor puts in front of a single text.
+
+    :raises TokenizerError: the post-processor is malformed.
+    """
+    try:
+        for processor in _parts(document.get("post_processor")):
+            if processor.get("type") == "TemplateProcessing":
+                return tuple(_template_ids(processor))
+    except (KeyError, TypeError) as error:
+        raise TokenizerError(f"{file}: the post_processor is malformed ({error!r}).", "Download it again.") from error
     return ()
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from .driver import Driver
-from .tiny_models import TinyModel
 
 from vlmplug.engine.cpu.config import CpuEngineOptions
+
+from .driver import Driver
+from .tiny_models import TinyModel
 
 MEBIBYTE = 1 << 20
 

@@ -212,7 +212,7 @@ def test_length_is_told_as_the_reason(pipelines: Opened, reference: Reference) -
 
 
 def test_a_prompt_beyond_the_session_is_refused_and_nothing_else(golden: Path, reference: Reference) -> None:
-    options = EngineOptions(device="cpu", threads=1, session_length=200)
+    options = EngineOptions(device="cpu", threads=1, session_length=300)
     with open_pipeline("internvl2-2b", golden / "tiny", options) as pipeline:
         answers = pipeline.generate_batch(
             [reference.request("one_image_wide_13_tiles"), reference.request("text_multi_turn")]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 import torch
-from .driver import Driver, Request
 from lmdeploy.messages import ResponseType
+from torch._dynamo.utils import counters
+
+from .driver import Driver, Request
 from .tiny_models import EOS, TinyModel, byte_tokenizer, prompt
 
 Drivers = Callable[..., Driver]
@@ -88,6 +91,12 @@ class TestSampling:
         torch.testing.assert_close(shares, top.values.softmax(-1), atol=0.12, rtol=0)
 
 
+def test_nothing_is_compiled(drivers: Drivers) -> None:
+    counters.clear()
+    drivers("llama").tokens(prompt(11), prompt(40))
+    assert not counters["frames"]
+
+
 def test_logprobs_are_those_of_transformers(drivers: Drivers, tiny: Models) -> None:
     ids = prompt(33)
     (answer,) = drivers("llama").ask(Request(ids, 6, {"logprobs": 5, "temperature": 0.5}))
@@ -109,7 +118,7 @@ def test_answers_end_at_stop_tokens(drivers: Drivers, tiny: Models) -> None:
 
 
 class TestGuidedDecoding:
-    SCHEMA = {
+    SCHEMA: ClassVar = {
         "type": "object",
         "properties": {"colour": {"enum": ["red", "green"]}, "count": {"type": "integer", "maximum": 9, "minimum": 0}},
         "required": ["colour", "count"],

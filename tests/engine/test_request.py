@@ -39,7 +39,7 @@ def test_what_could_stop_the_engine_is_refused(model: FamilyModel, prompt: Engin
 
 @pytest.mark.parametrize("longest", [5, 6])
 def test_a_prompt_without_room_for_an_answer_says_how_long_it_is(model: FamilyModel, longest: int) -> None:
-    with pytest.raises(ContextLengthError, match=f"takes 6 tokens \(4 of them media\).*may take {longest}"):
+    with pytest.raises(ContextLengthError, match=rf"takes 6 tokens \(4 of them media\).*may take {longest}"):
         check_request(EngineRequest(PROMPT, Sampling()), model, longest)
 
 

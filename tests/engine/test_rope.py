@@ -136,9 +136,7 @@ class TestAnswers:
         assert [answer.tokens for answer in found] == want
         assert max(answer.scheduled for answer in found) > 1, "nobody was thrown out"
 
-    def test_the_border_is_crossed_by_a_new_prompt(
-        self, drivers: Callable[[str], Driver], model: TinyModel
-    ) -> None:
+    def test_the_border_is_crossed_by_a_new_prompt(self, drivers: Callable[[str], Driver], model: TinyModel) -> None:
         ids, driver = prompt(SHORT, seed=5), drivers("prefix")
         room = rope.tokens_before_crossing(len(ids), LONG_FROM)
         assert room is not None

@@ -23,7 +23,7 @@ HEAD = "mlp1.3.bias"
 
 
 def without(name: str) -> Callable[[Weights], None]:
-    return lambda weights: weights.pop(name) and None
+    return lambda weights: weights.__delitem__(name)
 
 
 def added(name: str) -> Callable[[Weights], None]:

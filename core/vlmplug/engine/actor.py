@@ -20,6 +20,7 @@ import torch
 from lmdeploy.messages import EngineOutput, ResponseType
 from lmdeploy.pytorch.engine import Engine
 
+from vlmplug.engine import rope
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data
 from vlmplug.engine.start import EngineStart
@@ -217,22 +218,25 @@ class EngineActor:
         """
         ids, left, first = request.input.input_ids, request.sampling.max_new_tokens, True
         while True:
-            border = self._start.rope_border
-            stops_early = border is not None and len(ids) <= border < len(ids) + left - 1
-            count = border - len(ids) + 1 if stops_early and border is not None else left
+            count = min(left, self._tokens_of_leg(len(ids)) or left)
             leg = EngineRequest(replace(request.input, input_ids=ids), replace(request.sampling, max_new_tokens=count))
             produced: list[int] = []
             async for step in self._steps(leg):
                 produced += step.token_ids
-                continues = stops_early and step.finish_reason == "length"
+                continues = count < left and step.finish_reason == "length"
                 yield replace(
                     step,
                     finish_reason=None if continues else step.finish_reason,
                     cached_tokens=step.cached_tokens if first else 0,
                 )
-            if not (stops_early and len(produced) == count):
+            if count == left or len(produced) < count:
                 return
             ids, left, first = (*ids, *produced), left - count, False
+
+    def _tokens_of_leg(self, prompt_tokens: int) -> int | None:
+        """Most tokens that may follow a prompt before the rotary factors change; None: they will not."""
+        limit = rope.crossing_limit(self._start.model.text_config)
+        return None if limit is None else rope.tokens_before_crossing(prompt_tokens, limit)
 
     async def _steps(self, request: EngineRequest) -> AsyncIterator[Step]:
         model, sampling = self._start.model, request.sampling

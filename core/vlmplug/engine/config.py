@@ -13,7 +13,7 @@ from lmdeploy.pytorch.configurations import AutoModelConfigBuilder
 from lmdeploy.pytorch.models.module_map import CUSTOM_MODULE_MAP
 from transformers import AutoConfig, PretrainedConfig
 
-from vlmplug.engine import faults
+from vlmplug.engine import faults, rope
 from vlmplug.engine.compatibility import Needed
 
 ARCHITECTURE = "VlmplugForConditionalGeneration"
@@ -70,6 +70,8 @@ class VlmplugModelConfigBuilder(AutoModelConfigBuilder):  # type: ignore[misc]
         """lmdeploy's signature; what else it passes goes on to the language model's builder unchanged."""
         config = AutoModelConfigBuilder.build(hf_config.text_config, model_path, **fields)
         config.hf_config = hf_config
+        # lmdeploy carries position ids of ours where the rotary factors depend on a prompt's length
+        config.use_mrope = config.use_mrope or rope.crossing_limit(vars(hf_config.text_config)) is not None
         return config
 
 

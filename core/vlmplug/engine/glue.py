@@ -14,6 +14,7 @@ from lmdeploy.pytorch.models.utils.model import DeployModelMixinV1
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 from torch import Tensor, nn
 
+from vlmplug.engine import rope
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
 from vlmplug.engine.language_shapes import language_shapes
@@ -51,6 +52,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         self.language_model = build_model_from_hf_config(
             config.text_config, dtype=dtype, device=device, ctx_mgr=ctx_mgr
         )
+        rope.use_longrope(self.language_model, vars(config.text_config))
         self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
         self._missing = set(self.vision.state_dict())
         _fill_with_nan(self.language_model)

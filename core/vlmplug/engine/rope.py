@@ -40,7 +40,9 @@ NEEDED = (
     Needed("lmdeploy.pytorch.model_inputs", "StepContext"),
     Needed("lmdeploy.pytorch.prefix_cache_state", "MultimodalSpan", ("start", "end", "modality", "content_hash")),
     Needed("lmdeploy.pytorch.strategies.ar.sequence", "ARSequenceStrategy.make_sequence", ("seq_id", "session")),
-    Needed("lmdeploy.pytorch.strategies.ar.sequence", "SchedulerSequenceDefault.update_token_ids", ("token_ids", "mode")),
+    Needed(
+        "lmdeploy.pytorch.strategies.ar.sequence", "SchedulerSequenceDefault.update_token_ids", ("token_ids", "mode")
+    ),
 )
 """All of lmdeploy that rotary levels rely on."""
 

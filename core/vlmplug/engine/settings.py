@@ -67,7 +67,9 @@ def _cuda(model: FamilyModel, options: EngineOptions) -> PytorchEngineConfig:
 def _cpu(model: FamilyModel, options: EngineOptions, dtype: str, free: int | None) -> PytorchEngineConfig:
     scheduler = options.scheduler
     batch, length = scheduler.max_batch_size or _CPU_BATCH, session_length(model, options)
-    wanted = batch * length * cache_bytes_per_token(model.text_config, dtype)
+    block = scheduler.block_size or _CPU_BLOCK
+    # each sequence may end inside a block, and lmdeploy keeps two blocks back
+    wanted = (batch * (length + block) + 2 * block) * cache_bytes_per_token(model.text_config, dtype)
     room = wanted if free is None else min(wanted, int(free * options.cache_share))
     return cpu_engine_config(
         CpuEngineOptions(
@@ -76,7 +78,7 @@ def _cpu(model: FamilyModel, options: EngineOptions, dtype: str, free: int | Non
             session_len=length,
             max_batch_size=batch,
             max_prefill_token_num=scheduler.max_prefill_tokens,
-            block_size=scheduler.block_size or _CPU_BLOCK,
+            block_size=block,
             num_blocks=scheduler.kv_blocks or 0,
             prefix_caching=scheduler.prefix_caching,
             threads=options.threads,

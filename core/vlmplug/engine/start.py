@@ -46,7 +46,6 @@ class EngineStart:
         self.device = choose_device(options)
         self.dtype = choose_dtype(options, model.dtype, self.device)
         self.session_length = session_length(model, options)
-        self.rope_border = rope.crossing_limit(model.text_config)
         if options.weights == "checkpoint":
             check_weights(model)
         self._config = engine_config(model, options, self.device, self.dtype)
@@ -55,8 +54,7 @@ class EngineStart:
     def build(self) -> Engine:
         """lmdeploy's engine, its weights loaded; to be called in the thread and loop that it will live in."""
         engine = Engine(str(self._view.folder), self._config)
-        if self.rope_border is not None:
-            rope.attach(engine, self.model.text_config)
+        rope.attach(engine, self.model.text_config)
         return engine
 
     def remove(self) -> None:
@@ -69,7 +67,7 @@ def prepare_lmdeploy() -> None:
 
     :raises EngineIncompatibleError: it has another one.
     """
-    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED))
+    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED))
     install_cpu()
     get_logger("lmdeploy").setLevel(logging.ERROR)
     model_weight_loader.tqdm = _late_progress

@@ -32,7 +32,7 @@ class EngineView:
         self._write("config.json", view_config(model, options, dtype))
         stop = list(model.stop_ids)
         self._write("generation_config.json", {"eos_token_id": stop})
-        self._write("tokenizer_config.json", model.tokenizer.fast_config())
+        self._write("tokenizer_config.json", {**model.tokenizer.fast_config(), "eos_token": _stop_token(model)})
         (self.folder / "tokenizer.json").write_text(model.tokenizer.fast_json(), encoding="utf-8")
         if options.weights == "random":
             save_file({}, self.folder / _SINGLE)  # the glue draws the values
@@ -54,6 +54,12 @@ class EngineView:
     def remove(self) -> None:
         """Deletes the folder; repeating it is harmless."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _stop_token(model: FamilyModel) -> str:
+    """The token that ends an answer; guided decoding lets it through once the answer is complete."""
+    tokens = {number: token for token, number in model.tokenizer.special_tokens.items()}
+    return tokens[model.stop_ids[0]]
 
 
 def view_config(model: FamilyModel, options: EngineOptions, dtype: str) -> dict[str, Any]:

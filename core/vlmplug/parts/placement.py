@@ -16,7 +16,7 @@ from vlmplug.prompt import Segment, Text
 
 
 @dataclass(frozen=True)
-class Medium:
+class MediaUnit:
     """What one place stands for: a picture, several pictures that share a place, or the frames of a clip.
 
     - ``tag``: the string that marks its place in a text.
@@ -29,9 +29,9 @@ class Medium:
     in_front: tuple[Segment, ...]
 
 
-Turn: TypeAlias = "Sequence[Text | Medium]"
+Turn: TypeAlias = "Sequence[Text | MediaUnit]"
 #: The official helper of a family for mixed lists: media of a turn, to what stands in front of its text.
-FamilyHelper: TypeAlias = "Callable[[Sequence[Medium]], Sequence[Segment]]"
+FamilyHelper: TypeAlias = "Callable[[Sequence[MediaUnit]], Sequence[Segment]]"
 Segments: TypeAlias = "tuple[Segment, ...]"
 
 
@@ -45,7 +45,7 @@ def place(turns: Sequence[Turn], placement: Placement, helper: FamilyHelper) -> 
 
 
 def inline(turn: Turn) -> Segments:
-    """Each medium exactly where it stands."""
+    """Each unit exactly where it stands."""
     return tuple(segment for part in turn for segment in _in_place(part))
 
 
@@ -56,34 +56,31 @@ def beside(turns: Sequence[Turn]) -> list[Segments]:
     for which none is left are text.
     """
     *earlier, last = turns
-    media = [medium for turn in turns for medium in _media(turn)]
+    media = [unit for turn in turns for unit in _media(turn)]
     waiting = _Waiting(media)
     missing = waiting.without_tag(turns)
     segments = [tuple(waiting.fill(turn)) for turn in earlier]
-    front = [segment for medium in waiting.take(missing) for segment in medium.in_front]
+    front = [segment for unit in waiting.take(missing) for segment in unit.in_front]
     return [*segments, (*front, *waiting.fill(last))]
 
 
 class _Waiting:
     """Media that have no place yet, in order, by tag."""
 
-    def __init__(self, media: Sequence[Medium]) -> None:
+    def __init__(self, media: Sequence[MediaUnit]) -> None:
         self._media = media
         numbers = range(len(media))
         self._queues = {
-            medium.tag: deque(number for number in numbers if media[number].tag == medium.tag)
-            for medium in media
+            unit.tag: deque(number for number in numbers if media[number].tag == unit.tag) for unit in media
         }
         self._tags = re.compile("|".join(map(re.escape, self._queues)) or r"(?!)")
 
     def without_tag(self, turns: Sequence[Turn]) -> dict[str, int]:
         """By tag, for how many media the texts hold no tag."""
-        found = Counter(
-            tag for turn in turns for text in _texts(turn) for tag in self._tags.findall(text.text)
-        )
+        found = Counter(tag for turn in turns for text in _texts(turn) for tag in self._tags.findall(text.text))
         return {tag: max(0, len(queue) - found[tag]) for tag, queue in self._queues.items()}
 
-    def take(self, counts: Mapping[str, int]) -> list[Medium]:
+    def take(self, counts: Mapping[str, int]) -> list[MediaUnit]:
         """The next so many media of each tag, in the order in which they were handed over."""
         numbers = [self._queues[tag].popleft() for tag, count in counts.items() for _ in range(count)]
         return [self._media[number] for number in sorted(numbers)]
@@ -113,13 +110,13 @@ def _groups(turns: Sequence[Turn]) -> Iterator[Sequence[Turn]]:
         yield group
 
 
-def _media(turn: Turn) -> list[Medium]:
-    return [part for part in turn if isinstance(part, Medium)]
+def _media(turn: Turn) -> list[MediaUnit]:
+    return [part for part in turn if isinstance(part, MediaUnit)]
 
 
 def _texts(turn: Turn) -> list[Text]:
     return [part for part in turn if isinstance(part, Text)]
 
 
-def _in_place(part: Text | Medium) -> Segments:
-    return part.segments if isinstance(part, Medium) else (part,)
+def _in_place(part: Text | MediaUnit) -> Segments:
+    return part.segments if isinstance(part, MediaUnit) else (part,)

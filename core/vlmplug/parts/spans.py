@@ -21,9 +21,7 @@ class SlotFormat:
     after: tuple[Segment, ...]
 
 
-def inject(
-    tokenizer: Tokenizer, prompt: RenderedPrompt, inputs: Sequence[MediaInput], slot: SlotFormat
-) -> EngineInput:
+def inject(tokenizer: Tokenizer, prompt: RenderedPrompt, inputs: Sequence[MediaInput], slot: SlotFormat) -> EngineInput:
     """Ids of the prompt with a span for each media item; the spans of items that share a place touch.
 
     :param inputs: one for each item of ``prompt.items``, in order.
@@ -37,9 +35,7 @@ def inject(
         )
     pieces = list(_expanded(prompt, inputs, slot))
     ids, spans = list(tokenizer.bos_ids), []
-    for (_, item), encoded in zip(
-        pieces, tokenizer.encode_segments([piece for piece, _ in pieces]), strict=True
-    ):
+    for (_, item), encoded in zip(pieces, tokenizer.encode_segments([piece for piece, _ in pieces]), strict=True):
         if item is not None:
             spans.append(MediaSpan(item, len(ids), len(encoded)))
         ids += encoded

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vlmplug.verify.goldens import GoldenSet
-#from vlmplug.verify.result import CaseResult, Finding, Outcome, Section, VerifyReport
-#from vlmplug.verify.runner import Selection, VerifyOptions, verify
+from vlmplug.verify.result import CaseResult, Finding, Outcome, Section, VerifyReport
+from vlmplug.verify.runner import Selection, VerifyOptions, verify
 from vlmplug.verify.set_reader import read_golden_set
 
 __all__ = [

@@ -63,9 +63,7 @@ def _preprocess_case(fields: Mapping[str, Field]) -> PreprocessCase:
     )
 
 
-def _with_shared_pixels(
-    case: PreprocessCase, expect: Field, cases: Mapping[str, PreprocessCase]
-) -> PreprocessCase:
+def _with_shared_pixels(case: PreprocessCase, expect: Field, cases: Mapping[str, PreprocessCase]) -> PreprocessCase:
     """The case with the pixels of the case that its ``same_pixels_as`` names."""
     same = expect.members()["extra"].members().get("same_pixels_as")
     if same is None:

@@ -99,7 +99,9 @@ def check_pixels(expected: ExpectedPixels, tiles: Sequence[Array], tolerance: Pi
     flat = np.concatenate([tile.ravel() for tile in tiles])
     return [
         _check_samples(expected, flat, tiles, tolerance.values),
-        _check_statistics("pixel mean", expected.mean, _statistics(expected, tiles, flat, np.mean), tolerance.statistics),
+        _check_statistics(
+            "pixel mean", expected.mean, _statistics(expected, tiles, flat, np.mean), tolerance.statistics
+        ),
         _check_statistics("pixel std", expected.std, _statistics(expected, tiles, flat, np.std), tolerance.statistics),
     ]
 

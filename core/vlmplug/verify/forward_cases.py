@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from vlmplug.errors import EngineMissingError, VlmplugError
+from vlmplug.model import EngineInput
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
 from vlmplug.registry import Registry
 from vlmplug.sampling import Answer, Sampling
 from vlmplug.verify import checks
+from vlmplug.verify.features import Device, TowerProbe
 from vlmplug.verify.golden_request import prompt_request
 from vlmplug.verify.goldens import ForwardCase, GoldenSet
 from vlmplug.verify.result import CaseResult, Finding, judged, refused
@@ -36,7 +37,7 @@ _CHUNK, _BLOCK = 64, 16
 class EngineChoice:
     """Where the engine runs, and in which of the modes."""
 
-    device: Literal["auto", "cuda", "cpu"] = "cpu"
+    device: Device = "cpu"
     dtype: Dtype = "float32"
     modes: tuple[Mode, ...] = ("alone",)
 
@@ -82,29 +83,33 @@ class _Run:
         try:
             yield from list(self._compared(cases))
         except EngineMissingError as error:
-            yield from (self._not_run(case, f"needs vlmplug[engine]: {error.problem}") for case in cases)
+            yield from (self._not_run(case, f"needs vlmplug[engine]. {error.problem}") for case in cases)
         except VlmplugError as error:
             yield from (refused(self._empty(case), error, undefined=False) for case in cases)
 
     def _compared(self, cases: list[ForwardCase]) -> Iterator[CaseResult]:
         checkpoint = self.golden.checkpoints[self.checkpoint]
+        requests = [self._request(case) for case in cases]
         with open_pipeline(checkpoint.stands_for, checkpoint.folder, self._options(), self.registry) as pipeline:
-            features = self._features(pipeline) if self.mode == self.choice.modes[0] else None
-            requests = [self._request(case) for case in cases]
-            for case, request, outcome in zip(cases, requests, self._ask(pipeline, requests), strict=True):
-                yield self._result(case, outcome, [] if features is None else features(case, request))
-
-    def _ask(self, pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:
-        return _SETTINGS[self.mode].ask(pipeline, requests)
+            features = self._features(pipeline, cases, requests)
+            outcomes = _SETTINGS[self.mode].ask(pipeline, requests)
+        for case, found, outcome in zip(cases, features, outcomes, strict=True):
+            yield self._result(case, found, outcome)
 
     def _request(self, case: ForwardCase) -> Request:
         sampling = Sampling(max_new_tokens=len(case.greedy), ignore_stop=True, prompt_logits=True)
         return prompt_request(self.golden, self.golden.prompts[case.checkpoint, case.prompt], sampling)
 
-    def _result(self, case: ForwardCase, outcome: Outcome, features: list[Finding]) -> CaseResult:
+    def _result(self, case: ForwardCase, features: list[Finding], outcome: Outcome) -> CaseResult:
         if isinstance(outcome, VlmplugError):
             return refused(self._empty(case), outcome, undefined=False)
-        return judged(self._empty(case), [*features, *self._answer_findings(case, outcome)])
+        return judged(self._empty(case), [*features, *self._reused(outcome), *self._answer_findings(case, outcome)])
+
+    def _reused(self, answer: Answer) -> list[Finding]:
+        """The second run of a cached case must have taken something from the cache, or nothing was tried."""
+        if self.mode != "cached" or answer.prompt_tokens < 2 * _BLOCK:
+            return []
+        return [Finding("reused", "" if answer.cached_tokens else "nothing came out of the cache the second time")]
 
     def _answer_findings(self, case: ForwardCase, answer: Answer) -> list[Finding]:
         expected = self.tensors.read(case.logits).ravel()
@@ -126,51 +131,39 @@ class _Run:
         """In half precision the difference is measured, but the set has no limit for it."""
         return checks.check_tensor(check, expected, actual, limit if self.choice.dtype == "float32" else np.inf)
 
-    def _features(self, pipeline: Pipeline) -> Callable[[ForwardCase, Request], list[Finding]]:
-        import torch
+    def _features(self, pipeline: Pipeline, cases: list[ForwardCase], requests: list[Request]) -> list[list[Finding]]:
+        """They do not depend on the mode: found in the first one only."""
+        if self.mode != self.choice.modes[0]:
+            return [[] for _ in cases]
+        tower = TowerProbe(pipeline.model, self.choice.device, self.choice.dtype)
+        return [
+            self._feature_findings(case, pipeline.prepare(request).engine_input, tower)
+            for case, request in zip(cases, requests, strict=True)
+        ]
 
-        from vlmplug.engine.tower import load_tower
-
-        device = "cuda" if self.choice.device != "cpu" and torch.cuda.is_available() else "cpu"
-        tower = load_tower(pipeline.model, device, self.choice.dtype)
-
-        def run(pixels: npt.NDArray[np.uint8]) -> checks.Array:
-            with torch.inference_mode():
-                output = tower(torch.from_numpy(pixels).to(device))
-            rows: checks.Array = output.flatten(0, 1).float().cpu().numpy()
-            return rows
-
-        return lambda case, request: self._feature_findings(case, pipeline, request, run)
-
-    def _feature_findings(
-        self,
-        case: ForwardCase,
-        pipeline: Pipeline,
-        request: Request,
-        run: Callable[[npt.NDArray[np.uint8]], checks.Array],
-    ) -> list[Finding]:
-        if not case.features:
+    def _feature_findings(self, case: ForwardCase, prompt: EngineInput, tower: TowerProbe) -> list[Finding]:
+        names = case.features
+        if names is None:
             return []
-        prompt = pipeline.prepare(request).engine_input
-        if len(prompt.spans) != len(case.features):
-            return [Finding("features", f"expected {len(case.features)} media, got {len(prompt.spans)}")]
-        rows = case.feature_rows or ((0, 1),) * len(case.features)
+        if len(prompt.spans) != len(names):
+            return [Finding("features", f"expected {len(names)} media, got {len(prompt.spans)}")]
+        rows = case.feature_rows or ((0, 1),) * len(names)
+        limit = self.golden.tolerance.features_rel
         return [
             self._tensor(
-                "features",
-                self.tensors.read(name),
-                run(prompt.media[span.item].pixels)[first::step],
-                self.golden.tolerance.features_rel,
+                "features", self.tensors.read(name), tower.rows(prompt.media[span.item].pixels)[first::step], limit
             )
-            for name, span, (first, step) in zip(case.features, prompt.spans, rows, strict=True)
+            for name, span, (first, step) in zip(names, prompt.spans, rows, strict=True)
         ]
 
     def _options(self) -> EngineOptions:
         try:
             from vlmplug.engine.options import EngineOptions, SchedulerOptions
         except ImportError as error:
-            raise EngineMissingError(f"the engine cannot be imported ({error}).") from error
-        scheduler = SchedulerOptions(**_SETTINGS[self.mode].scheduler)
+            raise EngineMissingError(
+                f"The engine cannot be imported ({error}).", 'Run: pip install "vlmplug[engine]".'
+            ) from error
+        scheduler = SchedulerOptions(logprobs_mode="logits", **_SETTINGS[self.mode].scheduler)
         return EngineOptions(device=self.choice.device, dtype=self.choice.dtype, scheduler=scheduler)
 
     def _empty(self, case: ForwardCase) -> CaseResult:
@@ -196,8 +189,6 @@ def _the_second_time(pipeline: Pipeline, requests: list[Request]) -> list[Outcom
 _SETTINGS: Mapping[Mode, _Setting] = {
     "alone": _Setting({"prefix_caching": False}, _one_by_one),
     "batched": _Setting({"prefix_caching": False}, _all_at_once),
-    "chunked": _Setting(
-        {"prefix_caching": False, "max_prefill_tokens": _CHUNK, "block_size": _BLOCK}, _one_by_one
-    ),
+    "chunked": _Setting({"prefix_caching": False, "max_prefill_tokens": _CHUNK, "block_size": _BLOCK}, _one_by_one),
     "cached": _Setting({"prefix_caching": True, "block_size": _BLOCK}, _the_second_time),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from PIL import __version__ as pillow_version
 
@@ -68,20 +69,20 @@ class Models:
 def run_prompts(models: Models, cases: Iterable[PromptCase]) -> Iterator[CaseResult]:
     """Prompt, ids, spans and positions of each conversation."""
     for case in cases:
-        yield _run("prompts", case, case.checkpoint, lambda case=case: _prompt_findings(models, case))
+        yield _run("prompts", case, case.checkpoint, partial(_prompt_findings, models, case))
 
 
 def run_preprocess(models: Models, cases: Iterable[PreprocessCase]) -> Iterator[CaseResult]:
     """Grid, tiles, tokens, sizes and pixels of each picture."""
     for case in cases:
-        yield _run("preprocess", case, case.checkpoint, lambda case=case: _picture_findings(models, case))
+        yield _run("preprocess", case, case.checkpoint, partial(_picture_findings, models, case))
 
 
 def run_video(models: Models, cases: Iterable[VideoCase]) -> Iterator[CaseResult]:
     """Frame numbers of each clip, and what is made of its frames where the set looks at them."""
     names = tuple(dict.fromkeys(case.checkpoint for case in models.golden.preprocess))
     for case in cases:
-        yield _run("video", case, names[-1] if names else "", lambda case=case: _video_findings(models, names, case))
+        yield _run("video", case, names[-1] if names else "", partial(_video_findings, models, names, case))
 
 
 def _run(

@@ -44,7 +44,9 @@ def read_video(value: Field) -> VideoSpec:
     if "frames" in value.members():
         return ChosenFrames(value.fields("frames fps", "note")["frames"].texts())
     fields = value.fields("width height mode n_frames fps recipe frame_add", "note")
-    return DrawnVideo(fields["n_frames"].integer(1), fields["fps"].number(), _drawn(fields), fields["frame_add"].integer())
+    return DrawnVideo(
+        fields["n_frames"].integer(1), fields["fps"].number(), _drawn(fields), fields["frame_add"].integer()
+    )
 
 
 def _stored(value: Field) -> StoredPicture:
@@ -78,7 +80,8 @@ def _palette(value: Field) -> dict[str, tuple[int, int]]:
 
 def _channel(value: Field) -> Channel:
     if isinstance(value.content, list):
-        return Channel(*value.integers(length=3))
+        a, b, c = value.integers(length=3)
+        return Channel(a, b, c)
     fields = value.fields("a b c", "x0 y0 terms")
     terms = tuple(_term(term) for term in fields.pop("terms").items()) if "terms" in fields else ()
     return Channel(**{name: field.integer() for name, field in fields.items()}, terms=terms)

@@ -89,9 +89,5 @@ def refused(result: CaseResult, error: VlmplugError, undefined: bool) -> CaseRes
     return _finished(result, outcome, (), f"{type(error).__name__}: {error}")
 
 
-def _finished(
-    result: CaseResult, outcome: Outcome, findings: tuple[Finding, ...], reason: str = ""
-) -> CaseResult:
-    return CaseResult(
-        result.section, result.checkpoint, result.case, outcome, findings, reason, result.mode
-    )
+def _finished(result: CaseResult, outcome: Outcome, findings: tuple[Finding, ...], reason: str = "") -> CaseResult:
+    return CaseResult(result.section, result.checkpoint, result.case, outcome, findings, reason, result.mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -27,14 +28,13 @@ class Selection:
     cases: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
 
-    def section(self, name: Section) -> bool:
-        """Whether a section is wanted."""
-        return not self.sections or name in self.sections
-
-    def case(self, id_: str, checkpoint: str) -> bool:
-        """Whether a case is wanted."""
-        matches = not self.cases or any(fnmatchcase(id_, pattern) for pattern in self.cases)
-        return matches and (not self.checkpoints or checkpoint in self.checkpoints)
+    def wants(self, section: Section, case: str, checkpoint: str) -> bool:
+        """Whether a case is selected."""
+        return (
+            (not self.sections or section in self.sections)
+            and (not self.cases or any(fnmatchcase(case, pattern) for pattern in self.cases))
+            and (not self.checkpoints or checkpoint in self.checkpoints)
+        )
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,34 @@ class _Selected:
 
 
 def _selected(golden: GoldenSet, selection: Selection) -> _Selected:
-    _check_checkpoints(golden, selection)
-    official = {case.checkpoint for case in golden.preprocess}
-    shown = not selection.checkpoints or not official.isdisjoint(selection.checkpoints)
+    official = list(dict.fromkeys(case.checkpoint for case in golden.preprocess))
+    _check_checkpoints(selection, [*golden.checkpoints, *official])
+    wants = selection.wants
     selected = _Selected(
-        prompts=tuple(_chosen(selection, "prompts", golden.prompts.values(), lambda c: (c.id, c.checkpoint))),
-        preprocess=tuple(_chosen(selection, "preprocess", golden.preprocess, lambda c: (c.id, c.checkpoint))),
-        video=tuple(c for c in _chosen_videos(golden, selection) if shown),
-        forward=tuple(_chosen(selection, "forward", golden.forward, lambda c: (c.prompt, c.checkpoint))),
+        prompts=tuple(c for c in golden.prompts.values() if wants("prompts", c.id, c.checkpoint)),
+        preprocess=tuple(c for c in golden.preprocess if wants("preprocess", c.id, c.checkpoint)),
+        video=tuple(c for c in golden.video if any(wants("video", c.id, name) for name in official)),
+        forward=tuple(c for c in golden.forward if wants("forward", c.prompt, c.checkpoint)),
     )
     if not any((selected.prompts, selected.preprocess, selected.video, selected.forward)):
-        raise OptionError("No case of the set fits the selection.", f"Sections are {', '.join(SECTIONS)}.")
+        raise OptionError("No case of the set fits the selection.", f"Sections: {', '.join(SECTIONS)}.")
     return selected
+
+
+def _check_checkpoints(selection: Selection, known: list[str]) -> None:
+    for name in selection.checkpoints:
+        if name not in known:
+            raise OptionError(f"The set has no checkpoint {name!r}.", did_you_mean(name, known))
+
+
+def _run(golden: GoldenSet, selected: _Selected, engine: EngineChoice, registry: Registry) -> Iterator[CaseResult]:
+    with closing(Models(golden, registry)) as models:
+        yield from run_prompts(models, selected.prompts)
+        yield from run_preprocess(models, selected.preprocess)
+        yield from run_video(models, selected.video)
+    yield from run_forward(golden, selected.forward, engine, registry)
+
+
+def _notes(results: Iterable[CaseResult]) -> tuple[str, ...]:
+    """Why cases were not run, each reason once."""
+    return tuple(dict.fromkeys(result.reason for result in results if result.outcome == "not run"))

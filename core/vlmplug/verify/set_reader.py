@@ -14,9 +14,7 @@ from vlmplug.verify.json_field import Field, read_json
 from vlmplug.verify.picture_reader import read_picture, read_video
 from vlmplug.verify.tensors import TensorFile, open_tensors
 
-_SET_KEYS = (
-    "format family name made_by tolerance placement_default image_tag checkpoints images videos notes"
-)
+_SET_KEYS = "format family name made_by tolerance placement_default image_tag checkpoints images videos notes"
 
 
 def read_golden_set(folder: Path) -> GoldenSet:
@@ -141,7 +139,8 @@ def _check_tensors(golden: GoldenSet, file: TensorFile) -> None:
         raise GoldenSetError(f"forward.safetensors and forward.json differ in the tensor {different[0][0]!r}.")
     for case in golden.forward:
         _check_known(
-            f"forward.json: {case.checkpoint} {case.prompt}", "tensor", [*(case.features or ()), case.logits], file.shapes
+            f"forward.json: {case.checkpoint} {case.prompt}",
+            "tensor",
+            [*(case.features or ()), case.logits],
+            file.shapes,
         )
-
-

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Statistics that the official ``build_transform`` subtracts and divides by (ImageNet), RGB order.
-PIXEL_MEAN = (0.485, 0.456, 0.406)
-PIXEL_STD = (0.229, 0.224, 0.225)
+from vlmplug_internvl2.normalisation import PIXEL_MEAN, PIXEL_STD
 
 
 class RMSNorm(nn.Module):

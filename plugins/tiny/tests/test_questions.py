@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from training import differences, occurrences, questions, small_talk
+from training import differences, occurrences, questions, small_talk, wordings
 from training.clips import Clip, random_clip
 from training.pairs import Pair, random_pair
 from training.phrases import KINDS, NUMBERS, PLACES, Question, casual, worded
@@ -355,7 +355,7 @@ def test_one_question_has_one_answer_in_small_talk() -> None:
 @pytest.mark.parametrize(
     ("templates", "text"),
     [
-        (questions.DESCRIBE, "Describe the image."),
+        (wordings.DESCRIBE, "Describe the image."),
         (differences.DIFFERENCE, "What is the difference bewteen the two images?"),
         (occurrences.DESCRIBE, "Describe the video."),
         (small_talk.IDENTITY[small_talk.INTRODUCTION], "who are you?"),

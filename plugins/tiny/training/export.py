@@ -16,10 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.model import checkpoint_config, new_model
-from training.state import AVERAGE, load_parameters
+from training.state import AVERAGE, load_parameters, read_progress
 from training.tiles import TILE
-from training.tokenizer import SPECIAL_TOKENS, Encoder, train_tokenizer, write_json, write_tokenizer
+from training.tokenizer import SPECIAL_TOKENS, Encoder, write_json
 
+WEIGHTS = "model.safetensors"
 #: Most bytes that the folder may take.
 MOST_BYTES = 6_000_000
 #: Statistics of the official ``preprocessor_config.json``.
@@ -59,11 +60,12 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def export(state: Path, folder: Path) -> None:
-    """Writes every file of the checkpoint.
+    """Writes weights and configuration beside the tokenizer, which is in the folder already.
 
-    :raises OSError: the state has no averaged weights.
+    :raises OSError: the state has no averaged weights, or the folder no tokenizer.
+    :raises ValueError: the state was trained with another tokenizer.
     """
-    write_tokenizer(train_tokenizer(), folder)
+    read_progress(state).check_tokenizer(Encoder(folder).fingerprint)
     config = read_config(folder)
     llm = config["llm_config"]
     write_json(folder / "config.json", config)
@@ -74,7 +76,8 @@ def export(state: Path, folder: Path) -> None:
         "eos_token_id": llm["eos_token_id"],
     }
     write_json(folder / "generation_config.json", generation)
-    save_file(official(load_file(state / AVERAGE)), folder / "model.safetensors", {"format": "pt"})
+    save_file(official(load_file(state / AVERAGE)), folder / WEIGHTS, {"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)
 
 
 def differences(state: Path, folder: Path) -> list[str]:
@@ -82,7 +85,7 @@ def differences(state: Path, folder: Path) -> list[str]:
 
     :raises KeyError: the model cannot be built from it.
     """
-    written, expected = load_file(folder / "model.safetensors"), official(load_file(state / AVERAGE))
+    written, expected = load_file(folder / WEIGHTS), official(load_file(state / AVERAGE))
     wrong = [f"{name}: missing on one side" for name in sorted(written.keys() ^ expected.keys())]
     wrong += [
         f"{name}: other values"

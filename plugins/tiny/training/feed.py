@@ -89,9 +89,18 @@ class Feed:
                 event.synchronize()
             self.ready.put((batch, event))
 
+    def next_batch(self) -> tuple[Batch, torch.cuda.Event | None]:
+        """:raises RuntimeError: the thread ended."""
+        while True:
+            try:
+                return self.ready.get(timeout=20)
+            except queue.Empty:
+                if not self.thread.is_alive():
+                    raise RuntimeError("The thread that loads batches ended; its message is above.") from None
+
     def __iter__(self) -> Iterator[Batch]:
         while True:
-            batch, event = self.ready.get()
+            batch, event = self.next_batch()
             if event:
                 stream = torch.cuda.current_stream(self.device)
                 stream.wait_event(event)

@@ -13,7 +13,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from training.packing import NO_LABEL
 from training.tiles import MOST_TILES, PATCH, TILE
-from vlmplug_internvl2.tower import PIXEL_MEAN, PIXEL_STD, InternVLTower
+from vlmplug_internvl2.normalisation import PIXEL_MEAN, PIXEL_STD
+from vlmplug_internvl2.tower import InternVLTower
 
 VISION_CONFIG: dict[str, Any] = {
     "architectures": ["InternVisionModel"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from training import wordings
 from training.phrases import (
     PLACES,
     Question,
@@ -23,86 +24,6 @@ from training.phrases import (
 from training.scenes import CELLS, COLOURS, SHAPES, Cell, Item, Scene
 
 Maker = Callable[[Random, Scene], Question | None]
-
-DESCRIBE = (
-    "Describe the image.",
-    "Describe the image.",
-    "Describe the {picture}.",
-    "Describe this {picture}.",
-    "Please describe the {picture}.",
-    "Describe the {picture} in detail.",
-    "What is in the {picture}?",
-    "What is in this {picture}?",
-    "What do you see?",
-    "What can you see in the {picture}?",
-    "What does the {picture} show?",
-    "What is this?",
-    "Tell me what is in the {picture}.",
-)
-SHAPE_OF = (
-    "What shape is the {colour} object?",
-    "What is the shape of the {colour} object?",
-    "Which shape is {colour}?",
-    "What is the {colour} object?",
-    "What shape is {colour}?",
-)
-SHAPE_AT = ("What shape is {place}?", "Which shape is {place}?", "What shape do you see {place}?")
-THING_AT = (
-    "What is {place}?",
-    "What is {place} of the {picture}?",
-    "What do you see {place}?",
-    "Which object is {place}?",
-)
-COLOUR_OF = (
-    "What {color} is the {shape}?",
-    "What is the {color} of the {shape}?",
-    "Which {color} is the {shape}?",
-    "Which {color} does the {shape} have?",
-    "What {color} is the {shape} in the {picture}?",
-)
-COLOUR_AT = (
-    "What {color} is the object {place}?",
-    "Which {color} is the object {place}?",
-    "What {color} is the shape {place}?",
-)
-BACKGROUND = (
-    "What {color} is the background?",
-    "What is the background {color}?",
-    "Which {color} is the background?",
-    "What is the {color} of the background?",
-)
-COUNT = (
-    "How many {things} are there?",
-    "How many {things} are in the {picture}?",
-    "How many {things} do you see?",
-    "How many {things} can you see?",
-    "Count the {things}.",
-    "What is the number of {things}?",
-)
-EXISTS = (
-    "Is there {thing}?",
-    "Is there {thing} in the {picture}?",
-    "Do you see {thing}?",
-    "Does the {picture} show {thing}?",
-    "Can you see {thing}?",
-)
-WHERE = (
-    "Where is the {thing}?",
-    "Where is the {thing}?",
-    "Where is the {thing} in the {picture}?",
-    "Where do you see the {thing}?",
-    "What is the position of the {thing}?",
-)
-COMPARED = (
-    "Is the {one} {side} the {other}?",
-    "Is the {one} {side} the {other}?",
-    "Is the {one} located {side} the {other}?",
-)
-RELATIVE = (
-    "Where is the {one} relative to the {other}?",
-    "What is the position of the {one} relative to the {other}?",
-    "On which side of the {other} is the {one}?",
-)
 
 #: Ways to say each side, the first one used in answers.
 SIDES = {
@@ -135,7 +56,7 @@ def missing(rng: Random, scene: Scene, values: Sequence[str], field: str) -> str
 
 
 def description(rng: Random, scene: Scene) -> Question:
-    return Question("description", worded(rng, DESCRIBE), described(scene))
+    return Question("description", worded(rng, wordings.DESCRIBE), described(scene))
 
 
 def shape_of(rng: Random, scene: Scene) -> Question | None:
@@ -145,7 +66,9 @@ def shape_of(rng: Random, scene: Scene) -> Question | None:
     colour = rng.choice(colours)
     shape = next(item.shape for item in scene.items if item.colour == colour)
     return Question(
-        "shape", worded(rng, SHAPE_OF, {"colour": colour}), f"The {colour} object is {indefinite(shape)}."
+        "shape",
+        worded(rng, wordings.SHAPE_OF, {"colour": colour}),
+        f"The {colour} object is {indefinite(shape)}.",
     )
 
 
@@ -155,7 +78,9 @@ def shape_at(rng: Random, scene: Scene) -> Question | None:
         return None
     item = rng.choice(items)
     return Question(
-        "shape", worded(rng, SHAPE_AT, {"place": PLACES[item.cell]}), f"It is {indefinite(item.shape)}."
+        "shape",
+        worded(rng, wordings.SHAPE_AT, {"place": PLACES[item.cell]}),
+        f"It is {indefinite(item.shape)}.",
     )
 
 
@@ -165,7 +90,7 @@ def thing_at(rng: Random, scene: Scene) -> Question:
     cell = item.cell if item else rng.choice(cells)
     found = scene.at(cell)
     answer = sentence(indefinite(found.name)) if found else f"There is nothing {PLACES[cell]}."
-    return Question("position", worded(rng, THING_AT, {"place": PLACES[cell]}), answer)
+    return Question("position", worded(rng, wordings.THING_AT, {"place": PLACES[cell]}), answer)
 
 
 def colour_of(rng: Random, scene: Scene) -> Question | None:
@@ -174,7 +99,7 @@ def colour_of(rng: Random, scene: Scene) -> Question | None:
         return absent_colour(rng, scene)
     shape = rng.choice(shapes)
     colour = next(item.colour for item in scene.items if item.shape == shape)
-    return Question("colour", worded(rng, COLOUR_OF, {"shape": shape}), f"The {shape} is {colour}.")
+    return Question("colour", worded(rng, wordings.COLOUR_OF, {"shape": shape}), f"The {shape} is {colour}.")
 
 
 def absent_colour(rng: Random, scene: Scene) -> Question | None:
@@ -182,7 +107,7 @@ def absent_colour(rng: Random, scene: Scene) -> Question | None:
     shape = missing(rng, scene, SHAPES, "shape")
     if scene.count(shape=shape):
         return None
-    return Question("colour", worded(rng, COLOUR_OF, {"shape": shape}), f"There is no {shape}.")
+    return Question("colour", worded(rng, wordings.COLOUR_OF, {"shape": shape}), f"There is no {shape}.")
 
 
 def colour_at(rng: Random, scene: Scene) -> Question | None:
@@ -190,17 +115,21 @@ def colour_at(rng: Random, scene: Scene) -> Question | None:
     if not items:
         return None
     item = rng.choice(items)
-    return Question("colour", worded(rng, COLOUR_AT, {"place": PLACES[item.cell]}), f"It is {item.colour}.")
+    return Question(
+        "colour", worded(rng, wordings.COLOUR_AT, {"place": PLACES[item.cell]}), f"It is {item.colour}."
+    )
 
 
 def background(rng: Random, scene: Scene) -> Question:
-    return Question("colour", worded(rng, BACKGROUND), f"The background is {scene.background}.")
+    return Question("colour", worded(rng, wordings.BACKGROUND), f"The background is {scene.background}.")
 
 
 def count_all(rng: Random, scene: Scene) -> Question:
     things = rng.choice(("objects", "objects", "shapes"))
     return Question(
-        "count", worded(rng, COUNT, {"things": things}), f"{there_are(len(scene.items), things[:-1])}."
+        "count",
+        worded(rng, wordings.COUNT, {"things": things}),
+        f"{there_are(len(scene.items), things[:-1])}.",
     )
 
 
@@ -211,7 +140,9 @@ def count_some(rng: Random, scene: Scene) -> Question:
     value: str = getattr(rng.choice(scene.items), field) if there else missing(rng, scene, values, field)
     noun = value if field == "shape" else f"{value} object"
     count = scene.count(shape=value) if field == "shape" else scene.count(colour=value)
-    return Question("count", worded(rng, COUNT, {"things": plural(noun)}), f"{there_are(count, noun)}.")
+    return Question(
+        "count", worded(rng, wordings.COUNT, {"things": plural(noun)}), f"{there_are(count, noun)}."
+    )
 
 
 def naming(rng: Random, colour: str, shape: str) -> tuple[str, str | None, str | None]:
@@ -241,7 +172,7 @@ def existence(rng: Random, scene: Scene) -> Question:
     there = bool(scene.items) and rng.random() < 0.52
     item = rng.choice(scene.items) if there else None
     name = naming(rng, item.colour, item.shape)[0] if item else absent(rng, scene)
-    text = worded(rng, EXISTS, {"thing": indefinite(name)})
+    text = worded(rng, wordings.EXISTS, {"thing": indefinite(name)})
     return Question("existence", text, "Yes, there is." if item else "No, there is not.")
 
 
@@ -251,7 +182,9 @@ def where(rng: Random, scene: Scene) -> Question | None:
         return None
     item = rng.choice(items)
     name = rng.choice(references(scene, item))
-    return Question("position", worded(rng, WHERE, {"thing": name}), f"The {name} is {PLACES[item.cell]}.")
+    return Question(
+        "position", worded(rng, wordings.WHERE, {"thing": name}), f"The {name} is {PLACES[item.cell]}."
+    )
 
 
 def sides(one: Item, other: Item) -> list[str]:
@@ -279,7 +212,7 @@ def compared(rng: Random, scene: Scene) -> Question | None:
     asked = rng.choice((true, {"left": "right", "right": "left", "above": "below", "below": "above"}[true]))
     one, other = (rng.choice(references(scene, item)) for item in items)
     slots = {"one": one, "other": other, "side": rng.choice(SIDES[asked])}
-    return Question("relation", worded(rng, COMPARED, slots), YES if asked == true else NO)
+    return Question("relation", worded(rng, wordings.COMPARED, slots), YES if asked == true else NO)
 
 
 def relative(rng: Random, scene: Scene) -> Question | None:
@@ -289,7 +222,7 @@ def relative(rng: Random, scene: Scene) -> Question | None:
         return None
     one, other = (rng.choice(references(scene, item)) for item in items)
     answer = f"The {one} is {SIDES[sides(*items)[0]][0]} the {other}."
-    return Question("relation", worded(rng, RELATIVE, {"one": one, "other": other}), answer)
+    return Question("relation", worded(rng, wordings.RELATIVE, {"one": one, "other": other}), answer)
 
 
 #: Makers of questions on one picture, with how often each is drawn.
@@ -325,7 +258,9 @@ def follow_up(rng: Random, scene: Scene) -> tuple[Question, ...]:
         return ()
     item = rng.choice(items)
     first = Question(
-        "colour", worded(rng, COLOUR_OF, {"shape": item.shape}), f"The {item.shape} is {item.colour}."
+        "colour",
+        worded(rng, wordings.COLOUR_OF, {"shape": item.shape}),
+        f"The {item.shape} is {item.colour}.",
     )
     second = rng.choice(("Where is it?", "And where is it?", "Where is it in the image?"))
     others = [other for other in items if other is not item]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.model import TinyModel
 
@@ -25,12 +25,18 @@ DECAY = 0.999
 
 @dataclass(slots=True)
 class Progress:
-    """Steps, samples and seconds so far, and how many runs they took."""
+    """Steps, rows and seconds so far, how many runs they took, and the tokenizer's fingerprint."""
 
     steps: int = 0
     rows: int = 0
     seconds: float = 0.0
     runs: int = 0
+    tokenizer: str = ""
+
+    def check_tokenizer(self, fingerprint: str) -> None:
+        """:raises ValueError: the state was trained with another tokenizer."""
+        if self.tokenizer != fingerprint:
+            raise ValueError("The state was trained with another tokenizer than the one given.")
 
 
 def read_progress(folder: Path) -> Progress:
@@ -42,18 +48,17 @@ class Trainee:
 
     def __init__(self, model: TinyModel, weight_decay: float) -> None:
         self.model = model
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        self.average.requires_grad_(False)
+        self.averaged = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = new_optimizer(model, weight_decay)
         self.progress = Progress()
 
-    @property
-    def averaged(self) -> TinyModel:
-        """The model with the average of the last thousand steps' weights."""
-        model = self.average.module
-        if not isinstance(model, TinyModel):
-            raise TypeError(f"The average holds a {type(model).__name__}.")
-        return model
+    @torch.no_grad()
+    def count(self, rows: int) -> None:
+        """Counts a step of so many rows and takes it into the average, which is shorter at first."""
+        self.progress.steps += 1
+        self.progress.rows += rows
+        decay = min(DECAY, self.progress.steps / (self.progress.steps + 10))
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +77,6 @@ class Trainee:
         load_parameters(self.model, load_file(folder / WEIGHTS))
         load_parameters(self.averaged, load_file(folder / AVERAGE))
         self.progress = read_progress(folder)
-        self.average.n_averaged.fill_(self.progress.steps)
         self.load_moments({key: load_file(folder / file) for key, file in MOMENTS.items()})
 
     def load_moments(self, moments: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -1,5 +1,7 @@
 """The byte-level BPE tokenizer in the official layout: training, writing and reading it.
 
+Weights belong to one tokenizer: training it again means training the model again.
+
 ``python -m training.tokenizer`` trains it on the generator's own texts, the official system text and common
 English, and writes its files into the checkpoint folder.
 """
@@ -7,6 +9,7 @@ English, and writes its files into the checkpoint folder.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -151,11 +154,17 @@ class Encoder:
     """Text to ids, remembering what it has seen (questions repeat, and so do prompts)."""
 
     def __init__(self, folder: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.file = folder / "tokenizer.json"
+        self.tokenizer = Tokenizer.from_file(str(self.file))
         self.encode = lru_cache(60_000)(self._encode)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of ``tokenizer.json``: weights are worth nothing with another one."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()
 
     def decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False)

@@ -65,12 +65,12 @@ def parse() -> Options:
     add("--tokenizer", type=Path, default=Path("vlmplug_tiny/checkpoint"), help="folder of tokenizer.json")
     add("--resume", action="store_true", help="go on from --state")
     add("--compile", dest="compiled", action="store_true", help="compile the layers")
-    add("--peak", type=float, default=2e-3, help="highest learning rate")
-    add("--warmup", type=int, default=300, help="steps over which the learning rate rises")
+    add("--peak", type=float, default=1.5e-3, help="highest learning rate")
+    add("--warmup", type=int, default=400, help="steps over which the learning rate rises")
     add("--weight-decay", type=float, default=0.05)
     add("--blocks", type=int, default=12, help=f"blocks of {ROWS} rows in a batch")
     add("--pool", type=int, default=1500, help="blocks kept ready")
-    add("--workers", type=int, default=15, help="processes that make data")
+    add("--workers", type=int, default=14, help="processes that make data")
     add("--check-seconds", type=float, default=30, help="time between checks")
     add("--final", type=int, default=200, help="questions of each kind in the final test")
     return Options(**vars(parser.parse_args()))
@@ -103,7 +103,7 @@ def step(trainee: Trainee, batch: Batch, rate: float) -> Tensor:
     nn.utils.clip_grad_norm_(trainee.model.parameters(), 1.0)
     trainee.optimizer.step()
     trainee.optimizer.zero_grad(set_to_none=True)
-    trainee.average.update_parameters(trainee.model)
+    trainee.count(len(batch["tokens"]))
     return loss.detach()
 
 
@@ -150,8 +150,6 @@ def train(options: Options, trainee: Trainee, feed: Iterator[Batch], reporter: R
     for number, batch in enumerate(feed):
         rate = schedule.rate(number)
         loss = step(trainee, batch, rate)
-        progress.steps += 1
-        progress.rows += len(batch["tokens"])
         reporter.add(loss, rate)
         if schedule.over:
             break
@@ -160,9 +158,17 @@ def train(options: Options, trainee: Trainee, feed: Iterator[Batch], reporter: R
     reporter.report(rate)
 
 
+def rounded(model: TinyModel) -> TinyModel:
+    """A copy with bfloat16 parameters; buffers (pixel statistics, rotary frequencies) stay float32."""
+    copied = copy.deepcopy(model)
+    for parameter in copied.parameters():
+        parameter.data = parameter.data.to(torch.bfloat16)
+    return copied
+
+
 def final_test(options: Options, trainee: Trainee, encoder: Encoder) -> None:
     """Greedy decoding with the averaged weights rounded to bfloat16, as they are exported."""
-    model = copy.deepcopy(trainee.averaged).to(torch.bfloat16).eval()
+    model = rounded(trainee.averaged).eval()
     scores, mistakes = free_run(model, encoder, held_out_cases(options.final))
     for kind, score in scores.items():
         say(f"greedy, {kind}: {score}")
@@ -174,6 +180,8 @@ def new_trainee(options: Options, encoder: Encoder) -> Trainee:
     trainee = Trainee(new_model(model_config(encoder)).to(options.device), options.weight_decay)
     if options.resume:
         trainee.load(options.state)
+        trainee.progress.check_tokenizer(encoder.fingerprint)
+    trainee.progress.tokenizer = encoder.fingerprint
     if options.compiled:
         compile_layers(trainee.model)
     return trainee

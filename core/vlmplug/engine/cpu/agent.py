@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from lmdeploy.pytorch.distributed import get_dist_manager
@@ -24,30 +24,28 @@ from vlmplug.engine.cpu.device import CPU, occupy
 from vlmplug.engine.cpu.memory import available_memory
 from vlmplug.errors import EngineMemoryError, EngineOptionError
 
-T = TypeVar("T")
-
 _FEWEST_BLOCKS = 3  # one is lmdeploy's own, one holds tokens, one is room to grow
 
 # lmdeploy's step context is one for the whole process, and two steps at once would only share the same cores
 _step = threading.Lock()
 
 
-def to_cpu(value: T, non_blocking: bool = False) -> T:
+def to_cpu(value: Any, non_blocking: bool = False) -> Any:
     """A copy of a step's inputs, as the transfer to another device would make one.
 
     Without it the agent's in-place updates would reach the scheduler's tensors.
     """
     if isinstance(value, torch.Tensor):
-        return value.clone()  # type: ignore[return-value]
+        return value.clone()
     if not hasattr(value, "to_device"):
         return value
-    moved: Any = value.to_device(CPU, non_blocking=False)
+    moved = value.to_device(CPU, non_blocking=False)
     if is_dataclass(moved):
         for field in fields(moved):
             item = getattr(moved, field.name)
             if isinstance(item, torch.Tensor):
                 setattr(moved, field.name, item.clone())
-    return moved  # type: ignore[no-any-return]
+    return moved
 
 
 class CpuCacheEngine(CacheEngine):  # type: ignore[misc]
@@ -141,7 +139,8 @@ def _blocks_in(budget: int, block_bytes: int) -> int:
     blocks = budget // block_bytes
     if blocks < _FEWEST_BLOCKS:
         raise EngineMemoryError(
-            f"{budget} bytes hold {blocks} blocks of {block_bytes} bytes of keys and values; {_FEWEST_BLOCKS} are needed.",
+            f"{budget} bytes hold {blocks} blocks of {block_bytes} bytes of keys and values; "
+            f"{_FEWEST_BLOCKS} are needed.",
             "Give the cache more memory, or choose smaller blocks.",
         )
     return blocks

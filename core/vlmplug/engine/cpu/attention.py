@@ -92,9 +92,7 @@ def _one_query(
     return out.flatten(1, 2).unsqueeze(1)
 
 
-def _capped(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rule: AttentionRule, seen: torch.Tensor
-) -> torch.Tensor:
+def _capped(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rule: AttentionRule, seen: torch.Tensor) -> torch.Tensor:
     groups = q.size(1) // k.size(1)
     k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
     scores = q.float() @ k.float().transpose(-1, -2) * rule.scale

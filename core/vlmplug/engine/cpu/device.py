@@ -56,7 +56,8 @@ def require_free(device_type: str) -> None:
     """
     if _residents:
         raise DeviceError(
-            f"device={device_type}: {_residents} CPU engine(s) run in this process; lmdeploy knows one device at a time.",
+            f"device={device_type}: {_residents} CPU engine(s) run in this process; lmdeploy knows one device "
+            "at a time.",
             "Close them first, or start this engine in a process of its own.",
         )
 

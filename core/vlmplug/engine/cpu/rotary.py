@@ -7,6 +7,8 @@ by a plain function.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from lmdeploy.pytorch.backends.default import rotary_embedding as default
 from lmdeploy.pytorch.backends.rotary_embedding import RotaryEmbeddingBuildSpec
@@ -17,13 +19,14 @@ Tables = tuple[torch.Tensor, torch.Tensor]
 
 def build_rotary(spec: RotaryEmbeddingBuildSpec) -> nn.Module:
     """The rotary module of a build specification; ``forward(x, position_ids)`` gives cosines and sines."""
-    frequencies: nn.Module = default._build_rotary_embedding(spec)
+    frequencies: Any = default._build_rotary_embedding(spec)
     if isinstance(frequencies, default.LongRoPEScalingRotaryEmbeddingImpl):
         return LongRotary(frequencies)
     if isinstance(frequencies, default.LlamaDynamicNTKScalingRotaryEmbedding):
         return DynamicRotary(frequencies)
     if isinstance(frequencies, default.FopeRotaryEmbeddingImpl):
-        return frequencies  # never compiled
+        own: nn.Module = frequencies  # never compiled
+        return own
     return FixedRotary(frequencies)
 
 
@@ -45,7 +48,7 @@ class FixedRotary(nn.Module):
 
     inv_freq: torch.Tensor
 
-    def __init__(self, source: nn.Module) -> None:
+    def __init__(self, source: Any) -> None:
         super().__init__()
         divisor = 1.0 if isinstance(source, default.YarnRotaryEmbeddingImpl) else source.scaling_factor
         self.register_buffer("inv_freq", source.inv_freq / divisor, persistent=False)
@@ -60,9 +63,9 @@ class FixedRotary(nn.Module):
 class DynamicRotary(nn.Module):
     """Dynamic NTK scaling: the base grows with the longest sequence of the batch (lmdeploy's rule on every device)."""
 
-    def __init__(self, source: nn.Module) -> None:
+    def __init__(self, source: Any) -> None:
         super().__init__()
-        self.source = source
+        self.source: Any = source
 
     def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> Tables:
         """Tables in the dtype of ``x``."""
@@ -78,9 +81,9 @@ class LongRotary(nn.Module):
     ``vlmplug.engine.rope`` replaces it by a rule for each sequence.
     """
 
-    def __init__(self, source: nn.Module) -> None:
+    def __init__(self, source: Any) -> None:
         super().__init__()
-        self.source = source
+        self.source: Any = source
 
     def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> Tables:
         """Tables in the dtype of ``x``."""

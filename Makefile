@@ -1,0 +1,24 @@
+# Thin names for commands; each one sets up .venv/ first, which takes a moment once it is done.
+PYTHON ?= python3
+VENV := .venv/bin/
+
+.PHONY: demo test setup lint wheels versions
+
+demo: setup  ## ask the embedded model about the example pictures and clip
+	@$(VENV)python examples/demo.py
+
+test: setup  ## the whole test suite
+	@$(VENV)python -m pytest -n 2 --dist loadfile
+
+setup:
+	@$(PYTHON) .ci/environment.py
+
+lint: setup  ## ruff and mypy, as in CI
+	@$(VENV)ruff check .
+	@$(VENV)mypy
+
+wheels: setup  ## build the wheels and try them in empty environments
+	@$(VENV)python .ci/check_wheels.py
+
+versions: setup  ## resolve .ci/constraints.txt anew
+	@$(VENV)python .ci/versions.py

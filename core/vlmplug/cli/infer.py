@@ -1,0 +1,121 @@
+"""``vlmplug infer``: one question, answered as it is generated."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmplug.cli.flags import (
+    Commands,
+    add_json_flag,
+    add_parser,
+    add_request_flags,
+    conversation_of,
+    prompt_options_of,
+    read_json_object,
+    registry_of,
+)
+from vlmplug.cli.output import print_json, remark
+
+if TYPE_CHECKING:
+    from vlmplug.pipeline import Pipeline, Request
+    from vlmplug.sampling import Answer, Sampling, SamplingDefaults
+
+_SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
+
+
+def add_command(commands: Commands) -> None:
+    """Adds ``infer``."""
+    parser = add_parser(commands, "infer", "ask a model about pictures and clips")
+    add_request_flags(parser)
+    parser.add_argument("--max-new-tokens", type=int, default=1024, metavar="N", help="longest answer (1024)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 is greedy; default: the checkpoint's own")
+    parser.add_argument("--top-p", type=float, metavar="P", help="nucleus mass; default: the checkpoint's own")
+    parser.add_argument("--top-k", type=int, metavar="K", help="0 keeps all; default: the checkpoint's own")
+    parser.add_argument("--repetition-penalty", type=float, metavar="R", help="default: the checkpoint's own")
+    parser.add_argument("--seed", type=int, help="same seed, same answer")
+    parser.add_argument("--json-schema", type=Path, metavar="FILE", help="the answer is JSON that fits this schema")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where to run")
+    parser.add_argument("--dtype", choices=("auto", "float32", "float16", "bfloat16"), default="auto")
+    parser.add_argument("--tp", type=int, default=1, metavar="N", help="GPUs that share the language model")
+    parser.set_defaults(run=_infer)
+    add_json_flag(parser)
+
+
+def _infer(arguments: argparse.Namespace) -> int:
+    from vlmplug.engine.options import EngineOptions
+    from vlmplug.pipeline import Request, open_pipeline
+
+    conversation, options = conversation_of(arguments), prompt_options_of(arguments)
+    schema = arguments.json_schema and read_json_object(arguments.json_schema, "--json-schema")
+    # Flags that make no sense are found before a model is loaded for them.
+    _sampling(arguments, None, schema)
+    engine = EngineOptions(device=arguments.device, dtype=arguments.dtype, tp=arguments.tp)
+    registry = registry_of(arguments)
+    with open_pipeline(arguments.model_type, arguments.model_dir, engine, registry) as pipeline:
+        request = Request(conversation, options, _sampling(arguments, pipeline.model.sampling, schema))
+        answer = pipeline.generate(request) if arguments.json else _stream(pipeline, request)
+    if arguments.json:
+        print_json(_record(arguments, answer))
+    if answer.finish_reason == "length":
+        remark(f"note: stopped after --max-new-tokens {arguments.max_new_tokens}")
+    return 0
+
+
+def _stream(pipeline: Pipeline, request: Request) -> Answer:
+    answer = None
+    for delta in pipeline.stream(request):
+        print(delta.text, end="", flush=True)
+        answer = delta.answer or answer
+    print()
+    return _present(answer)
+
+
+def _present(answer: Answer | None) -> Answer:
+    from vlmplug.errors import EngineStoppedError
+
+    if answer is None:
+        raise EngineStoppedError("The engine ended without an answer.", "Ask again.")
+    return answer
+
+
+def _sampling(arguments: argparse.Namespace, defaults: SamplingDefaults | None, schema: Any) -> Sampling:
+    """What the flags say, and where they say nothing, what the checkpoint says."""
+    from vlmplug.sampling import Sampling, SamplingDefaults
+
+    defaults = defaults or SamplingDefaults()
+    chosen = _checkpoint_values(defaults)
+    chosen |= {name: getattr(arguments, name) for name in _SAMPLING if getattr(arguments, name) is not None}
+    return Sampling(max_new_tokens=arguments.max_new_tokens, seed=arguments.seed, json_schema=schema or None, **chosen)
+
+
+def _checkpoint_values(defaults: SamplingDefaults) -> dict[str, Any]:
+    given = {name: getattr(defaults, name) for name in _SAMPLING if getattr(defaults, name) is not None}
+    if defaults.do_sample:
+        return {"temperature": 1.0, **given}
+    # Without do_sample the other values are leftovers: such a checkpoint answers greedily.
+    return {name: value for name, value in given.items() if name == "repetition_penalty"}
+
+
+def _record(arguments: argparse.Namespace, answer: Answer) -> dict[str, Any]:
+    return {
+        "model_type": arguments.model_type,
+        "question": arguments.question,
+        "system": arguments.system,
+        "images": arguments.image,
+        "videos": arguments.video,
+        "text": answer.text,
+        "token_ids": list(answer.token_ids),
+        "finish_reason": answer.finish_reason,
+        "prompt_tokens": answer.prompt_tokens,
+        "media_tokens": answer.media_tokens,
+        "cached_tokens": answer.cached_tokens,
+        "generated_tokens": answer.generated_tokens,
+        "seconds": {
+            "prepare": answer.timings.prepare,
+            "first_token": answer.timings.first_token,
+            "total": answer.timings.total,
+        },
+        "tokens_per_second": answer.tokens_per_second,
+    }

@@ -1,0 +1,123 @@
+"""The hooks of the InternVL family: InternVL 1.5, 2, 2.5 and 3 in the official ``InternVLChatModel`` format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PIL import Image
+
+from vlmplug.conversation import Conversation, PromptOptions, VideoPart
+from vlmplug.errors import CheckpointMismatchError, ConversationError, PlacementError
+from vlmplug.hooks import hookimpl
+from vlmplug.media import Clip, Picture
+from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
+from vlmplug.parts.generation_config import read_generation_config
+from vlmplug.parts.placement import place
+from vlmplug.parts.spans import SlotFormat, inject
+from vlmplug.parts.tiling import best_grid, cut_tiles
+from vlmplug.prompt import MediaItem, RenderedPrompt, Special
+from vlmplug.tokenizer import Tokenizer
+from vlmplug_internvl2 import config as official
+from vlmplug_internvl2.normalisation import PIXEL_MEAN, PIXEL_STD
+from vlmplug_internvl2.options import rule_of
+from vlmplug_internvl2.templates import template_of
+from vlmplug_internvl2.turns import TurnReader, family_lead
+
+BEGIN, END, PLACEHOLDER = "<img>", "</img>", "<IMG_CONTEXT>"
+
+
+@hookimpl
+def load_model(source: ModelSource) -> FamilyModel:
+    """Configuration and tokenizer of an official checkpoint."""
+    config = official.checked(source.config)
+    template = template_of(config, source.template)
+    tokenizer = Tokenizer.from_folder(source.folder)
+    generation = read_generation_config(source.folder)
+    text = official.text_config(config)
+    _check_vocabulary(tokenizer, text["vocab_size"])
+    return FamilyModel(
+        model_type=source.model_type,
+        family=source.family,
+        folder=source.folder,
+        tokenizer=tokenizer,
+        text_config=text,
+        tower=TowerSpec("vlmplug_internvl2.tower:build_tower", official.tower_config(config)),
+        weight_route="vlmplug_internvl2.weights:route_weight",
+        stop_ids=tuple(dict.fromkeys((tokenizer.special_id(template.separator), *generation.eos_ids))),
+        placeholder_id=tokenizer.special_id(PLACEHOLDER),
+        context_length=text["max_position_embeddings"],
+        dtype=official.dtype_of(config),
+        settings=official.settings(config, template),
+        banned_ids=tuple(tokenizer.special_id(token) for token in (PLACEHOLDER, BEGIN, END)),
+        sampling=generation.sampling,
+    )
+
+
+@hookimpl
+def render_prompt(model: FamilyModel, conversation: Conversation, options: PromptOptions) -> RenderedPrompt:
+    """The official prompt."""
+    if options.parse_special_tokens and conversation.media:
+        _refuse_placeholder(conversation)
+    settings: official.InternVLSettings = model.settings
+    turns = place(TurnReader(settings.options, options).read(conversation), options.placement, family_lead)
+    return RenderedPrompt(settings.template.chat.render(conversation, turns, options.parse_special_tokens))
+
+
+@hookimpl
+def preprocess_media(model: FamilyModel, batch: MediaBatch) -> tuple[MediaInput, ...]:
+    """Pictures and frames as tiles."""
+    settings: official.InternVLSettings = model.settings
+    images = _images(batch)
+    return tuple(_prepared(image, item, settings) for item, image in zip(batch.items, images, strict=True))
+
+
+@hookimpl
+def inject_vision_tokens(model: FamilyModel, prompt: RenderedPrompt, inputs: tuple[MediaInput, ...]) -> EngineInput:
+    """``<img>``, as many ``<IMG_CONTEXT>`` as there are vision tokens, ``</img>``."""
+    slot = SlotFormat((Special(BEGIN),), model.placeholder_id, (Special(END),))
+    return inject(model.tokenizer, prompt, inputs, slot)
+
+
+def _prepared(image: Image.Image, item: MediaItem, settings: official.InternVLSettings) -> MediaInput:
+    rule = rule_of(item, settings.tile_size)
+    grid = best_grid(image.size, rule)
+    tiles = cut_tiles(image, grid, rule)
+    return MediaInput(tiles, len(tiles) * settings.tokens_per_tile, grid, PIXEL_MEAN, PIXEL_STD)
+
+
+def _images(batch: MediaBatch) -> Iterator[Image.Image]:
+    """The picture of each item; the frames of a clip are read at once."""
+    clips = {item.part for item in batch.items if isinstance(batch.media[item.part], VideoPart)}
+    frames = {part: iter(_read(batch, part)) for part in clips}
+    for item in batch.items:
+        source = batch.media[item.part].source
+        if item.part in frames:
+            yield next(frames[item.part])
+        elif isinstance(source, Picture):
+            yield source.image
+        else:
+            raise ConversationError(f"Picture {item.part + 1} is not opened.", "Pass Conversation.opened().media.")
+
+
+def _read(batch: MediaBatch, part: int) -> list[Image.Image]:
+    clip = batch.media[part].source
+    if not isinstance(clip, Clip):
+        raise ConversationError(f"Clip {part + 1} is not opened.", "Pass Conversation.opened().media.")
+    return clip.read([item.frame or 0 for item in batch.items if item.part == part])
+
+
+def _refuse_placeholder(conversation: Conversation) -> None:
+    for index, message in enumerate(conversation.messages):
+        if PLACEHOLDER in message.text:
+            raise PlacementError(
+                f"messages[{index}] holds {PLACEHOLDER}, which would count as a place for a picture.",
+                "Take it out, or leave parse_special_tokens off.",
+            )
+
+
+def _check_vocabulary(tokenizer: Tokenizer, rows: int) -> None:
+    if tokenizer.vocab_size > rows:
+        raise CheckpointMismatchError(
+            f"The tokenizer in {tokenizer.folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
+            "Use the tokenizer files of this checkpoint.",
+        )

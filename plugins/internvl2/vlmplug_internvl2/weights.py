@@ -1,0 +1,19 @@
+"""Where the weights of an official checkpoint go."""
+
+from __future__ import annotations
+
+_LANGUAGE = "language_model."
+#: Rotary frequencies that old exports hold as buffers; they are computed from the configuration.
+_COMPUTED = "rotary_emb.inv_freq"
+
+
+def route_weight(name: str) -> tuple[str, str]:
+    """Part and name inside the part of an official weight: ``language_model.x`` is ``x`` of the language model.
+
+    Everything else is the tower's (``vision_model.…``, ``mlp1.…``), under its own name.
+    """
+    if name.endswith(_COMPUTED):
+        return "unused", name
+    if name.startswith(_LANGUAGE):
+        return "language", name.removeprefix(_LANGUAGE)
+    return "vision", name

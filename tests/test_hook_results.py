@@ -1,0 +1,153 @@
+"""Every promise of a hook's specification that its result can break, and what the error says then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlmplug.errors import HookResultError
+from vlmplug.hook_results import HookResults
+from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, MediaSpan, ModelSource, TowerSpec
+from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Special, Text
+
+SOURCE = ModelSource("toy-1b", "toy", Path("folder"), {}, "plain")
+MODEL = FamilyModel(
+    model_type="toy-1b",
+    family="toy",
+    folder=Path("folder"),
+    tokenizer=None,  # type: ignore[arg-type]
+    text_config={"vocab_size": 100},
+    tower=TowerSpec("toy:tower", {}),
+    weight_route="toy:route",
+    stop_ids=(2,),
+    placeholder_id=7,
+    context_length=128,
+    dtype="float32",
+    settings=None,
+)
+INPUT = MediaInput(np.zeros((1, 2, 2, 3), np.uint8), 3, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PROMPT = RenderedPrompt((Special("<s>"), Text("hi"), MediaSlot((MediaItem(0), MediaItem(1)))))
+BATCH = MediaBatch((), (MediaItem(0), MediaItem(1)))
+ENGINE_INPUT = EngineInput((1, 7, 7, 7, 5, 7, 7, 7, 9), (MediaSpan(0, 1, 3), MediaSpan(1, 5, 3)), (INPUT, INPUT))
+
+
+def check_model(result: Any) -> Any:
+    return HookResults("toy", "load_model").family_model(result, SOURCE)
+
+
+def check_prompt(result: Any) -> Any:
+    return HookResults("toy", "render_prompt").rendered_prompt(result, 2)
+
+
+def check_inputs(result: Any) -> Any:
+    return HookResults("toy", "preprocess_media").media_inputs(result, BATCH)
+
+
+def check_engine(result: Any) -> Any:
+    return HookResults("toy", "inject_vision_tokens").engine_input(result, MODEL, (INPUT, INPUT))
+
+
+@pytest.mark.parametrize(
+    ("check", "result"),
+    [
+        (check_model, MODEL),
+        (check_prompt, PROMPT),
+        (check_prompt, RenderedPrompt(())),
+        (check_inputs, (INPUT, INPUT)),
+        (check_engine, ENGINE_INPUT),
+        (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 4, 3)))),
+        (check_engine, replace(ENGINE_INPUT, position_ids=tuple(range(9)))),
+    ],
+)
+def test_what_keeps_the_promise_passes_through(check: Callable[[Any], Any], result: Any) -> None:
+    assert check(result) is result
+
+
+def pixels(array: Any) -> tuple[MediaInput, ...]:
+    return INPUT, replace(INPUT, pixels=array)
+
+
+def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
+    return replace(ENGINE_INPUT, spans=tuple(MediaSpan(*span) for span in given_spans))
+
+
+@pytest.mark.parametrize(
+    ("check", "result", "found"),
+    [
+        (check_model, None, "it is None; expected a FamilyModel"),
+        (check_model, {"family": "toy"}, "it is a dict; expected a FamilyModel"),
+        (check_model, replace(MODEL, family="other"), "family is 'other'; expected 'toy'"),
+        (check_model, replace(MODEL, model_type="toy-2b"), "model_type is 'toy-2b'; expected 'toy-1b'"),
+        (check_model, replace(MODEL, placeholder_id=-1), "placeholder_id is -1; expected a token id"),
+        (check_model, replace(MODEL, stop_ids=[2]), "stop_ids is [2]; expected a tuple of token ids"),
+        (check_model, replace(MODEL, context_length=0), "context_length is 0; expected at least 1"),
+        (check_prompt, None, "it is None; expected a RenderedPrompt"),
+        (check_prompt, "hi", "it is a str; expected a RenderedPrompt"),
+        (check_prompt, RenderedPrompt([Text("x")]), "segments is a list; expected a tuple"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((Text("x"), "y")), "segments[1] is a str; expected Text or Special or"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((MediaSlot((3,)),)), "items[0] is a int; expected MediaItem"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(2),)),)), "items[0].part is 2; expected 0 to 1"),
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(-1),)),)), "items[0].part is -1; expected 0 to 1"),
+        (check_inputs, None, "it is None; expected a tuple"),
+        (check_inputs, [INPUT, INPUT], "it is a list; expected a tuple"),
+        (check_inputs, (INPUT,), "it holds 1 inputs; expected 2, one for each item"),
+        (check_inputs, (INPUT, None), "inputs[1] is None; expected MediaInput"),
+        (check_inputs, pixels([[0]]), "inputs[1].pixels is a list; expected a numpy array"),
+        (check_inputs, pixels(np.zeros((1, 2, 2, 3), np.float32)), "inputs[1].pixels has the dtype float32"),
+        (check_inputs, pixels(np.zeros((1, 3, 2, 2), np.uint8)), "inputs[1].pixels has the shape [1, 3, 2, 2]"),
+        (check_inputs, pixels(np.zeros((2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [2, 2, 3]"),
+        (check_inputs, pixels(np.zeros((0, 2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [0, 2, 2, 3]"),
+        (check_inputs, (INPUT, replace(INPUT, tokens=0)), "inputs[1].tokens is 0; expected at least 1"),
+        (check_engine, None, "it is None; expected a EngineInput"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=()), "input_ids is empty"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=[1, 2]), "input_ids holds something else than token ids"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=(1, -2)), "input_ids holds something else than token ids"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=(1, 2.0)), "input_ids holds something else than token ids"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=(1, True)), "input_ids holds something else than token ids"),
+        (check_engine, replace(ENGINE_INPUT, input_ids=(1, 100)), "input_ids holds 100; expected ids below 100"),
+        (check_engine, replace(ENGINE_INPUT, media=(INPUT,)), "media holds 1 inputs; expected the 2 that were given"),
+        (check_engine, replace(ENGINE_INPUT, spans=((0, 1, 3),)), "spans[0] is a tuple; expected MediaSpan"),
+        (check_engine, spans((0, 1, 3)), "the spans take inputs [0]; expected each of 2 once"),
+        (check_engine, spans((0, 1, 3), (0, 5, 3)), "the spans take inputs [0, 0]; expected each of 2 once"),
+        (check_engine, spans((0, 1, 3), (2, 5, 3)), "the spans take inputs [0, 2]; expected each of 2 once"),
+        (check_engine, spans((0, 1, 3), (1, 5, 2)), "spans[1].length is 2; expected 3, its input's tokens"),
+        (check_engine, spans((0, 5, 3), (1, 1, 3)), "spans[1] starts at 1"),
+        (check_engine, spans((0, 1, 3), (1, 3, 3)), "spans[1] starts at 3"),
+        (check_engine, spans((0, -1, 3), (1, 3, 3)), "spans[0] starts at -1"),
+        (check_engine, spans((0, 1, 3), (1, 7, 3)), "spans[1] ends at 10; expected at most 9"),
+        (check_engine, replace(ENGINE_INPUT, position_ids=(0, 1)), "position_ids holds 2 positions; expected 9"),
+        (
+            check_engine,
+            replace(ENGINE_INPUT, position_ids=(-1,) * 9),
+            "position_ids holds something else than indices",
+        ),
+    ],
+)
+def test_what_breaks_it_is_named_with_plugin_and_hook(check: Callable[[Any], Any], result: Any, found: str) -> None:
+    with pytest.raises(HookResultError) as caught:
+        check(result)
+    assert " of plugin toy returned a wrong result: " in caught.value.problem
+    assert found in caught.value.problem
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
+def test_spans_are_accepted_exactly_where_they_are_disjoint_and_in_order(sizes: list[int], data: st.DataObject) -> None:
+    starts = data.draw(st.lists(st.integers(0, 20), min_size=len(sizes), max_size=len(sizes)))
+    media = tuple(replace(INPUT, tokens=size) for size in sizes)
+    laid = tuple(MediaSpan(n, start, size) for n, (start, size) in enumerate(zip(starts, sizes, strict=True)))
+    result = EngineInput((1,) * 24, laid, media)
+    taken = [position for span in laid for position in range(span.start, span.start + span.length)]
+    valid = taken == sorted(set(taken))
+    try:
+        HookResults("toy", "inject_vision_tokens").engine_input(result, MODEL, media)
+    except HookResultError:
+        assert not valid
+    else:
+        assert valid
