@@ -71,9 +71,7 @@ def remove_merges(folder: Path) -> None:
         (remove_merges, "merges.txt cannot be read"),
     ],
 )
-def test_broken_files_are_named(
-    changed: Callable[[Path], Path], damage: Callable[[Path], None], problem: str
-) -> None:
+def test_broken_files_are_named(changed: Callable[[Path], Path], damage: Callable[[Path], None], problem: str) -> None:
     folder = changed(FOLDER)
     damage(folder)
     with pytest.raises(TokenizerError, match=problem):

@@ -18,6 +18,7 @@ from vlmplug.discovery import (
     user_file,
 )
 from vlmplug.errors import DuplicateNameError, ManifestError
+from vlmplug.registry import load_registry
 
 
 def registry_file(folder: Path, name: str, **plugins: object) -> Path:
@@ -43,6 +44,13 @@ def test_installed_packages_are_found_by_their_entry_points(install) -> None:
     found = {statement.name: statement for statement in installed_plugins()}["toy"]
     assert (found.distribution, found.version, found.layer) == ("toy-plugin", "1.2", "installed")
     assert found.manifest == PackageManifest("toy_plugin")
+
+
+@pytest.mark.parametrize("value", ["not a module!", "..", "absent_package"])
+def test_an_entry_point_that_leads_nowhere_harms_nobody(install, value: str) -> None:
+    install("toy-plugin", "toy", value)
+    record = load_registry(RegistrySources(None)).plugin("toy")
+    assert record.status == "missing"
 
 
 def test_a_later_layer_wins_and_keeps_what_it_does_not_mention(tmp_path: Path) -> None:

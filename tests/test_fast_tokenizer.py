@@ -27,7 +27,9 @@ def fast(tokenizer: Tokenizer, folder: Path) -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny_qwen2", "legacy Llama"])
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
     folder = GOLDEN / request.param
     if request.param == "legacy Llama":
         folder = llama_folder(tmp_path_factory.mktemp("llama"), True, True)

@@ -78,7 +78,7 @@ def test_models_that_would_give_other_ids_are_refused(tmp_path: Path, appended: 
 def test_broken_files_are_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "tokenizer.model"
     file.write_bytes(content)
-    with pytest.raises(TokenizerError, match="tokenizer.model"):
+    with pytest.raises(TokenizerError, match=r"tokenizer\.model"):
         read_sentencepiece(file)
 
 

@@ -63,8 +63,7 @@ class Clip:
         limit = min(MAX_FRAMES_READ, MAX_PIXELS_READ // (self.size[0] * self.size[1]))
         if len(wanted) > limit:
             raise MediaError(
-                f"{self.where}: {len(wanted)} frames of {self.size[0]}x{self.size[1]} at once;"
-                f" the limit is {limit}.",
+                f"{self.where}: {len(wanted)} frames of {self.size[0]}x{self.size[1]} at once; the limit is {limit}.",
                 "Choose fewer frames.",
             )
 

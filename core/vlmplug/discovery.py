@@ -166,7 +166,7 @@ def installed_plugins() -> Iterator[Statement]:
             layer="installed",
             distribution=point.dist.name if point.dist else None,
             version=point.dist.version if point.dist else None,
-            manifest=PackageManifest(point.module),
+            manifest=PackageManifest(point.value.partition(":")[0].strip()),
         )
 
 

@@ -60,10 +60,10 @@ class MediaOption:
 
     def _bounds(self) -> str:
         if self.low is not None and self.high is not None:
-            return f" from {self.low:g} to {self.high:g}"
+            return f" from {self.low:.12g} to {self.high:.12g}"
         if self.low is not None:
-            return f" of at least {self.low:g}"
-        return f" of at most {self.high:g}" if self.high is not None else ""
+            return f" of at least {self.low:.12g}"
+        return f" of at most {self.high:.12g}" if self.high is not None else ""
 
 
 def check_media_options(

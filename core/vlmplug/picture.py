@@ -115,17 +115,13 @@ def _from_bytes(content: bytes, where: str) -> Picture:
     except MemoryError as error:
         raise MediaError(f"{where}: too little memory to decode it.", "Give a smaller picture.") from error
     except _BROKEN as error:
-        raise MediaError(
-            f"{where}: the picture is broken or cut short ({error}).", "Give a complete file."
-        ) from error
+        raise MediaError(f"{where}: the picture is broken or cut short ({error}).", "Give a complete file.") from error
 
 
 def _check_pixels(size: tuple[int, int], where: str) -> None:
     width, height = size
     if width < 1 or height < 1:
-        raise MediaError(
-            f"{where}: the picture is {width}x{height}.", "Give a picture with at least one pixel."
-        )
+        raise MediaError(f"{where}: the picture is {width}x{height}.", "Give a picture with at least one pixel.")
     if width * height > MAX_PICTURE_PIXELS:
         raise MediaError(
             f"{where}: {width}x{height} are more than {MAX_PICTURE_PIXELS} pixels.", "Scale the picture down."

@@ -47,9 +47,7 @@ def local_file(source: str | os.PathLike[str], where: str) -> Path:
     try:
         _check_regular(path, where)
     except (OSError, ValueError) as error:
-        raise MediaError(
-            f"{where}: {_shortened(name)!r} cannot be read: {_reason(error)}.", _FIX_PATH
-        ) from error
+        raise MediaError(f"{where}: {_shortened(name)!r} cannot be read: {_reason(error)}.", _FIX_PATH) from error
     return path
 
 
@@ -79,9 +77,7 @@ def _check_regular(path: Path, where: str) -> None:
     if path.is_dir():
         raise MediaError(f"{where}: {str(path)!r} is a directory.", "Give the path of one file.")
     if not path.is_file():
-        raise MediaError(
-            f"{where}: {str(path)!r} is a pipe, a device or a socket.", "Give the path of a regular file."
-        )
+        raise MediaError(f"{where}: {str(path)!r} is a pipe, a device or a socket.", "Give the path of a regular file.")
 
 
 def _read_path(path: Path, where: str, limit: int) -> bytes:

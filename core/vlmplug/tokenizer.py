@@ -126,7 +126,7 @@ class Tokenizer:
     def fast_json(self) -> str:
         """A ``tokenizer.json`` that encodes and decodes the same; see `fast_document`."""
         by_id = {token.id: token for token in self.tokens}
-        leading = [by_id[number] for number in self.bos_ids]
+        leading = [by_id[number] for number in self.bos_ids if number in by_id]
         return json.dumps(fast_document(self.model, self.tokens, leading), ensure_ascii=False)
 
     def fast_config(self) -> dict[str, Any]:

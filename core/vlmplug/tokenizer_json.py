@@ -101,5 +101,7 @@ def _surfaces(vocabulary: Mapping[str, int], byte_fallback: bool) -> tuple[bytes
 def _engine(document: dict[str, Any], file: Path) -> tokenizers.Tokenizer:
     try:
         return tokenizers.Tokenizer.from_str(json.dumps(document, ensure_ascii=False))
-    except Exception as error:  # what the tokenizers library raises has no narrower class
+    except Exception as error:
+        if type(error) is not Exception:  # the tokenizers library raises the bare class; all else is a fault of ours
+            raise
         raise TokenizerError(f"{file} cannot be read: {error}.", "Download the file again.") from error

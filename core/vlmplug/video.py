@@ -158,9 +158,7 @@ def _opened(content: Path | bytes, where: str) -> Iterator[tuple[InputContainer,
                 yield container, _picture_stream(av, container, where)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MediaError(
-            f"{where}: the video is broken or of an unknown format ({reason}).", _FIX_VIDEO
-        ) from error
+        raise MediaError(f"{where}: the video is broken or of an unknown format ({reason}).", _FIX_VIDEO) from error
 
 
 _FIX_VIDEO = "Convert it to MP4 (H.264)."
@@ -198,9 +196,7 @@ def _packets(container: InputContainer, stream: VideoStream, where: str) -> Iter
     shown = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
     for number, packet in enumerate(shown):
         if packet.is_corrupt:
-            raise MediaError(
-                f"{where}: the video is cut short after {number} frames.", "Give a complete file."
-            )
+            raise MediaError(f"{where}: the video is cut short after {number} frames.", "Give a complete file.")
         if number >= MAX_VIDEO_FRAMES:
             raise MediaError(f"{where}: more than {MAX_VIDEO_FRAMES} frames.", "Give a shorter clip.")
         yield packet.pts, packet.is_keyframe

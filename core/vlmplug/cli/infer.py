@@ -47,14 +47,14 @@ def _infer(arguments: argparse.Namespace) -> int:
     from vlmplug.engine.options import EngineOptions
     from vlmplug.pipeline import Request, open_pipeline
 
-    conversation, options = conversation_of(arguments), prompt_options_of(arguments)
+    # Files and flags that make no sense are found before a model is loaded for them.
+    conversation, options = conversation_of(arguments).opened(), prompt_options_of(arguments)
     schema = arguments.json_schema and read_json_object(arguments.json_schema, "--json-schema")
-    # Flags that make no sense are found before a model is loaded for them.
-    _sampling(arguments, None, schema)
+    sampling_of(arguments, None, schema)
     engine = EngineOptions(device=arguments.device, dtype=arguments.dtype, tp=arguments.tp)
     registry = registry_of(arguments)
     with open_pipeline(arguments.model_type, arguments.model_dir, engine, registry) as pipeline:
-        request = Request(conversation, options, _sampling(arguments, pipeline.model.sampling, schema))
+        request = Request(conversation, options, sampling_of(arguments, pipeline.model.sampling, schema))
         answer = pipeline.generate(request) if arguments.json else _stream(pipeline, request)
     if arguments.json:
         print_json(_record(arguments, answer))
@@ -80,7 +80,7 @@ def _present(answer: Answer | None) -> Answer:
     return answer
 
 
-def _sampling(arguments: argparse.Namespace, defaults: SamplingDefaults | None, schema: Any) -> Sampling:
+def sampling_of(arguments: argparse.Namespace, defaults: SamplingDefaults | None, schema: Any) -> Sampling:
     """What the flags say, and where they say nothing, what the checkpoint says."""
     from vlmplug.sampling import Sampling, SamplingDefaults
 

@@ -116,8 +116,7 @@ def _shown(model: FamilyModel, prepared: Prepared) -> Iterator[str]:
 
 
 def _slot(model: FamilyModel, ids: Sequence[int], spans: list[MediaSpan], neighbours: tuple[str, str]) -> str:
-    """Special tokens next to the spans are the slot's own tags, unless a segment of the prompt says that they are
-    its."""
+    """Special tokens next to the spans are the slot's own tags, unless the prompt names them beside the slot."""
     names = {id_: token for token, id_ in model.tokenizer.special_tokens.items()}
     begin, end = spans[0].start, spans[-1].start + spans[-1].length
     before = names.get(ids[begin - 1], "") if begin else ""

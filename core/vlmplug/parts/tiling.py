@@ -80,7 +80,7 @@ def cut_tiles(image: Image.Image, grid: Grid, rule: TilingRule) -> Tiles:
     :param image: any mode; converted to RGB first, because other modes are resampled differently.
     :return: uint8 [tiles, tile_size, tile_size, 3].
     """
-    image, side = image.convert("RGB"), rule.tile_size
+    image, side = image if image.mode == "RGB" else image.convert("RGB"), rule.tile_size
     columns, rows = grid
     count = columns * rows
     whole_too = rule.thumbnail and count > 1

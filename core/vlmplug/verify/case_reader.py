@@ -23,6 +23,7 @@ from vlmplug.verify.goldens import (
 from vlmplug.verify.json_field import Field
 from vlmplug.verify.picture_reader import read_picture, read_video
 
+_PREPROCESS_KEYS = "id checkpoint settings image options undefined note expect"
 _MEDIA_KEYS = "grid tiles tokens sizes pixels extra"
 _PREPROCESS_OPTIONS = "max_num min_num use_thumbnail hd_num max_slice_nums use_image_id"
 _VIDEO_OPTIONS = "num_segments bound_seconds labels"
@@ -41,15 +42,11 @@ def read_preprocess(top: Field) -> tuple[tuple[PreprocessCase, ...], tuple[Video
     :raises GoldenSetError: naming file and key.
     """
     fields = top.fields("cases video extra")
-    cases = {case["id"].text(): case for case in map(_preprocess_fields, fields["cases"].items())}
-    read = {name: _preprocess_case(case) for name, case in cases.items()}
-    for name, case in cases.items():
-        read[name] = _with_shared_pixels(read[name], case["expect"], read)
-    return tuple(read.values()), tuple(_video_case(value) for value in fields["video"].items())
-
-
-def _preprocess_fields(value: Field) -> dict[str, Field]:
-    return value.fields("id checkpoint settings image options undefined note expect")
+    raw = [value.fields(_PREPROCESS_KEYS) for value in fields["cases"].items()]
+    cases = [_preprocess_case(case) for case in raw]
+    by_id = {case.id: case for case in cases}
+    shared = tuple(_with_shared_pixels(case, part["expect"], by_id) for case, part in zip(cases, raw, strict=True))
+    return shared, tuple(_video_case(value) for value in fields["video"].items())
 
 
 def _preprocess_case(fields: Mapping[str, Field]) -> PreprocessCase:

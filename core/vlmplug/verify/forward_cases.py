@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -69,6 +69,18 @@ def _variant(case: ForwardCase) -> CaseResult:
 
 
 @dataclass(frozen=True)
+class _Ready:
+    """A case that can be sent to the engine, and what came of comparing its features."""
+
+    case: ForwardCase
+    request: Request
+    features: list[Finding]
+
+
+_FeatureCheck: TypeAlias = Callable[[ForwardCase, EngineInput], list[Finding]]
+
+
+@dataclass(frozen=True)
 class _Run:
     """One checkpoint in one mode."""
 
@@ -79,31 +91,42 @@ class _Run:
     mode: Mode
     checkpoint: str
 
-    def results(self, cases: list[ForwardCase]) -> Iterator[CaseResult]:
+    def results(self, cases: list[ForwardCase]) -> list[CaseResult]:
+        """A result for each case, whatever happens."""
         try:
-            yield from list(self._compared(cases))
+            return self._compared(cases)
         except EngineMissingError as error:
-            yield from (self._not_run(case, f"needs vlmplug[engine]. {error.problem}") for case in cases)
+            reason = f"needs vlmplug[engine]. {error.problem}"
+            return [replace(self._empty(case), reason=reason) for case in cases]
         except VlmplugError as error:
-            yield from (refused(self._empty(case), error, undefined=False) for case in cases)
+            return [refused(self._empty(case), error, undefined=False) for case in cases]
 
-    def _compared(self, cases: list[ForwardCase]) -> Iterator[CaseResult]:
+    def _compared(self, cases: list[ForwardCase]) -> list[CaseResult]:
         checkpoint = self.golden.checkpoints[self.checkpoint]
-        requests = [self._request(case) for case in cases]
         with open_pipeline(checkpoint.stands_for, checkpoint.folder, self._options(), self.registry) as pipeline:
-            features = self._features(pipeline, cases, requests)
-            outcomes = _SETTINGS[self.mode].ask(pipeline, requests)
-        for case, found, outcome in zip(cases, features, outcomes, strict=True):
-            yield self._result(case, found, outcome)
+            features = self._features(pipeline)
+            results = [self._prepared(case, pipeline, features) for case in cases]
+            ready = [entry for entry in results if isinstance(entry, _Ready)]
+            outcomes = iter(_SETTINGS[self.mode].ask(pipeline, [entry.request for entry in ready]))
+        return [self._result(entry, next(outcomes)) if isinstance(entry, _Ready) else entry for entry in results]
+
+    def _prepared(self, case: ForwardCase, pipeline: Pipeline, features: _FeatureCheck) -> _Ready | CaseResult:
+        """A case that can be sent, with what its features look like; or its result where it cannot."""
+        try:
+            request = self._request(case)
+            return _Ready(case, request, features(case, pipeline.prepare(request).engine_input))
+        except VlmplugError as error:
+            return refused(self._empty(case), error, undefined=False)
 
     def _request(self, case: ForwardCase) -> Request:
         sampling = Sampling(max_new_tokens=len(case.greedy), ignore_stop=True, prompt_logits=True)
         return prompt_request(self.golden, self.golden.prompts[case.checkpoint, case.prompt], sampling)
 
-    def _result(self, case: ForwardCase, features: list[Finding], outcome: Outcome) -> CaseResult:
+    def _result(self, entry: _Ready, outcome: Outcome) -> CaseResult:
+        empty = self._empty(entry.case)
         if isinstance(outcome, VlmplugError):
-            return refused(self._empty(case), outcome, undefined=False)
-        return judged(self._empty(case), [*features, *self._reused(outcome), *self._answer_findings(case, outcome)])
+            return refused(empty, outcome, undefined=False)
+        return judged(empty, [*entry.features, *self._reused(outcome), *self._answer_findings(entry.case, outcome)])
 
     def _reused(self, answer: Answer) -> list[Finding]:
         """The second run of a cached case must have taken something from the cache, or nothing was tried."""
@@ -131,15 +154,12 @@ class _Run:
         """In half precision the difference is measured, but the set has no limit for it."""
         return checks.check_tensor(check, expected, actual, limit if self.choice.dtype == "float32" else np.inf)
 
-    def _features(self, pipeline: Pipeline, cases: list[ForwardCase], requests: list[Request]) -> list[list[Finding]]:
-        """They do not depend on the mode: found in the first one only."""
+    def _features(self, pipeline: Pipeline) -> _FeatureCheck:
+        """Features do not depend on the mode: compared in the first one only."""
         if self.mode != self.choice.modes[0]:
-            return [[] for _ in cases]
+            return lambda case, prompt: []
         tower = TowerProbe(pipeline.model, self.choice.device, self.choice.dtype)
-        return [
-            self._feature_findings(case, pipeline.prepare(request).engine_input, tower)
-            for case, request in zip(cases, requests, strict=True)
-        ]
+        return lambda case, prompt: self._feature_findings(case, prompt, tower)
 
     def _feature_findings(self, case: ForwardCase, prompt: EngineInput, tower: TowerProbe) -> list[Finding]:
         names = case.features
@@ -168,9 +188,6 @@ class _Run:
 
     def _empty(self, case: ForwardCase) -> CaseResult:
         return CaseResult("forward", case.checkpoint, case.prompt, "not run", mode=self.mode)
-
-    def _not_run(self, case: ForwardCase, reason: str) -> CaseResult:
-        return CaseResult("forward", case.checkpoint, case.prompt, "not run", (), reason, self.mode)
 
 
 def _one_by_one(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:

@@ -37,8 +37,8 @@ class Models:
 
     golden: GoldenSet
     registry: Registry
-    _open: dict[str, Preparer | VlmplugError] = field(default_factory=dict)
-    _stack: ExitStack = field(default_factory=ExitStack)
+    _open: dict[str, Preparer | VlmplugError] = field(default_factory=dict, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
 
     def get(self, checkpoint: str) -> Preparer:
         """The model of a tiny checkpoint, or of an official full size.

@@ -12,7 +12,7 @@ from vlmplug.table import format_table
 from vlmplug.verify.result import OUTCOMES, SECTIONS, CaseResult, Finding, VerifyReport
 
 _COUNTED = ("passed", "failed")
-_APART = ("agrees", "differs", "refused")
+_APART = ("agrees", "differs", "accepted", "refused")
 
 
 def report_text(report: VerifyReport) -> str:
@@ -122,7 +122,7 @@ def _undefined(results: Iterable[CaseResult]) -> Iterator[str]:
     if apart:
         yield "Undefined by the official code; shown, not counted:"
     for result in apart:
-        yield f"{result.outcome:>7}  {_name(result)}"
+        yield f"{result.outcome:>8}  {_name(result)}"
         yield from _details(result)
 
 

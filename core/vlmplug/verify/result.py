@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from vlmplug.errors import VlmplugError
 
 Section = Literal["prompts", "preprocess", "video", "forward"]
-#: ``passed`` and ``failed`` count; ``agrees``, ``differs`` and ``refused`` are for cases that the official code leaves
-#: undefined, and never count; ``not run`` could not be tried here, or is not part of the standard.
-Outcome = Literal["passed", "failed", "agrees", "differs", "refused", "not run"]
+#: ``passed`` and ``failed`` count. Cases that the official code leaves undefined never do: they agree with what
+#: the set suggests or differ from it, are accepted where it suggests nothing, or are refused with an error.
+#: ``not run``: it could not be tried here, or is not part of the standard.
+Outcome = Literal["passed", "failed", "agrees", "differs", "accepted", "refused", "not run"]
 
-SECTIONS: tuple[Section, ...] = ("prompts", "preprocess", "video", "forward")
-OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "agrees", "differs", "refused", "not run")
+SECTIONS: tuple[Section, ...] = get_args(Section)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def judged(result: CaseResult, findings: Iterable[Finding]) -> CaseResult:
 def shown_apart(result: CaseResult, findings: Iterable[Finding]) -> CaseResult:
     """The same for an undefined case, which never counts."""
     found = tuple(findings)
-    outcome: Outcome = "agrees" if all(finding.passed for finding in found) else "differs"
+    agrees: Outcome = "agrees" if found else "accepted"
+    outcome: Outcome = agrees if all(finding.passed for finding in found) else "differs"
     return _finished(result, outcome, found)
 
 

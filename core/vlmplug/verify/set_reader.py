@@ -88,6 +88,7 @@ def _by_key(cases: Iterable[PromptCase]) -> dict[tuple[str, str], PromptCase]:
 
 def _check_references(golden: GoldenSet) -> None:
     _check_unique("preprocess.json", [case.id for case in golden.preprocess] + [case.id for case in golden.video])
+    _check_values(golden)
     for case in golden.prompts.values():
         where = f"prompts.json: {case.checkpoint} {case.id}"
         _check_known(where, "checkpoint", [case.checkpoint], golden.checkpoints)
@@ -100,6 +101,16 @@ def _check_references(golden: GoldenSet) -> None:
         _check_features(where, forward, golden.prompts[forward.checkpoint, forward.prompt].expect.media)
     for name, video in golden.videos.items():
         _check_known(f"set.json: videos.{name}", "picture", getattr(video, "frames", ()), golden.pictures)
+
+
+def _check_values(golden: GoldenSet) -> None:
+    """A case that counts must have something to compare with."""
+    for case in golden.preprocess:
+        if not case.undefined and None in (case.expect.tiles, case.expect.tokens, case.expect.sizes):
+            raise GoldenSetError(f"preprocess.json: {case.id}: defined, but without tiles, tokens or sizes.")
+    for clip in golden.video:
+        if not clip.undefined and clip.indices is None:
+            raise GoldenSetError(f"preprocess.json: {clip.id}: defined, but without indices.")
 
 
 def _check_unique(where: str, ids: list[str]) -> None:

@@ -125,6 +125,18 @@ def tree_mask(trees: Tensor, branches: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.masked_fill_(~(same & shared & causal)[:, None], float("-inf"))
 
 
+def places(features: Tensor, count: int) -> Tensor:
+    """Where each of ``count`` picture tokens goes among the flattened positions; behind the last one if nowhere.
+
+    Going from features to positions, gradients are gathered; the other way round, thousands of positions without a
+    picture would add theirs to one row, one after the other.
+    """
+    flat, nowhere = features.flatten(), features.numel()
+    found = torch.full((count + 1,), nowhere, dtype=torch.long, device=features.device)
+    found.scatter_(0, torch.where(flat >= 0, flat, count), torch.arange(nowhere, device=features.device))
+    return found[:-1]
+
+
 class TinyModel(nn.Module):
     """Vision tower and language model; but for ``tower.``, parameters have their official names."""
 
@@ -149,8 +161,10 @@ class TinyModel(nn.Module):
         words = self.language_model.get_input_embeddings()(tokens)
         if not len(tiles):
             return words  # type: ignore[no-any-return]
-        seen = self.tower(tiles).flatten(0, 1)[features.clamp_min(0)]
-        return torch.where(features[..., None] >= 0, seen.to(words.dtype), words)
+        seen = self.tower(tiles).flatten(0, 1)
+        flat = torch.cat([words.flatten(0, 1), words.new_zeros(1, words.shape[-1])])
+        placed = flat.index_copy(0, places(features, len(seen)), seen.to(words.dtype))
+        return placed[:-1].view_as(words)
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Logits [rows, length, vocabulary] of a batch of packed rows."""

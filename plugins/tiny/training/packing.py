@@ -154,16 +154,19 @@ class Filler:
         self.stream = stream
         self.pending: tuple[Tree, Sample] | None = None
 
-    def fill(self, block: Block) -> int:
-        """Overwrites a block; returns how many samples it holds.
+    def next_fitting(self) -> tuple[Tree, Sample]:
+        """The next sample; the few that are too large for any block are passed over."""
+        return next(
+            (tree, sample)
+            for tree, sample in self.stream
+            if len(tree) <= LENGTH and sum(map(len, sample.pictures)) <= TILES
+        )
 
-        :raises ValueError: a sample alone is too large for a block.
-        """
+    def fill(self, block: Block) -> int:
+        """Overwrites a block; returns how many samples it holds."""
         packer = Packer(block)
-        tree, sample = self.pending or next(self.stream)
+        tree, sample = self.pending or self.next_fitting()
         while packer.add(tree, sample):
-            tree, sample = next(self.stream)
+            tree, sample = self.next_fitting()
         self.pending = tree, sample
-        if not packer.answers:
-            raise ValueError(f"A sample of {len(tree)} tokens does not fit into a row of {LENGTH}.")
         return sum(packer.trees)

@@ -230,16 +230,16 @@ MAKERS: dict[Maker, int] = {
     description: 3,
     shape_of: 2,
     shape_at: 1,
-    thing_at: 2,
+    thing_at: 3,
     colour_of: 2,
     colour_at: 1,
     background: 1,
     count_all: 2,
     count_some: 3,
     existence: 2,
-    where: 3,
-    compared: 3,
-    relative: 2,
+    where: 4,
+    compared: 6,
+    relative: 5,
 }
 
 

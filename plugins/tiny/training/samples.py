@@ -90,7 +90,7 @@ def drawn(content: Scene | Pair | Clip) -> Subject:
 
 def random_subject(rng: Random) -> Subject:
     """Something to ask about, in the proportions of training."""
-    kind = rng.choices(("scene", "pair", "clip", "nothing"), (58, 22, 17, 3))[0]
+    kind = rng.choices(("scene", "pair", "clip", "nothing"), (58, 25, 14, 3))[0]
     if kind == "scene":
         return drawn(random_scene(rng, random_canvas(rng, TILE, rng.random() < 0.3)))
     if kind == "pair":

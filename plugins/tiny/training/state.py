@@ -112,4 +112,6 @@ def new_optimizer(model: nn.Module, weight_decay: float) -> AdamW:
     kept = [p for name, p in named if p.ndim < 2 or "embed" in name]
     decayed = [p for name, p in named if not (p.ndim < 2 or "embed" in name)]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=named[0][1].is_cuda)
+    on_gpu = named[0][1].is_cuda
+    rate = torch.tensor(1e-3, device=named[0][1].device)  # a tensor, so that a CUDA graph reads its value of the moment
+    return AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=on_gpu, capturable=on_gpu)

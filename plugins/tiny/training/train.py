@@ -16,16 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.accuracy import Scores, free_run, held_out_cases, teacher_forced
 from training.feed import Batch, Feed, batches_of
-from training.model import TinyModel, answer_loss, checkpoint_config, new_model
+from training.model import TinyModel, checkpoint_config, new_model
 from training.packing import ROWS
 from training.pool import Pool, Supply, held_out_blocks
 from training.schedule import Schedule
 from training.state import Trainee, read_progress
 from training.tokenizer import SPECIAL_TOKENS, Encoder
+from training.update import GraphedUpdate, Update
 
 #: Blocks that the running check uses.
 CHECK_BLOCKS = 36
@@ -40,6 +41,7 @@ class Options:
     tokenizer: Path
     resume: bool
     compiled: bool
+    graph: bool
     peak: float
     warmup: int
     weight_decay: float
@@ -65,6 +67,7 @@ def parse() -> Options:
     add("--tokenizer", type=Path, default=Path("vlmplug_tiny/checkpoint"), help="folder of tokenizer.json")
     add("--resume", action="store_true", help="go on from --state")
     add("--compile", dest="compiled", action="store_true", help="compile the layers")
+    add("--graph", action="store_true", help="run each update as one CUDA graph")
     add("--peak", type=float, default=1.5e-3, help="highest learning rate")
     add("--warmup", type=int, default=400, help="steps over which the learning rate rises")
     add("--weight-decay", type=float, default=0.05)
@@ -90,21 +93,6 @@ def compile_layers(model: TinyModel) -> None:
     tower_layers = model.tower.vision_model.encoder.layers
     for layer in [*tower_layers, *model.language_model.model.layers]:
         layer.compile(dynamic=False)
-
-
-def step(trainee: Trainee, batch: Batch, rate: float) -> Tensor:
-    """One update; returns the loss without waiting for it."""
-    device = batch["tokens"].device.type
-    for group in trainee.optimizer.param_groups:
-        group["lr"] = rate
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        loss = answer_loss(trainee.model(batch), batch["labels"])
-    loss.backward()
-    nn.utils.clip_grad_norm_(trainee.model.parameters(), 1.0)
-    trainee.optimizer.step()
-    trainee.optimizer.zero_grad(set_to_none=True)
-    trainee.count(len(batch["tokens"]))
-    return loss.detach()
 
 
 def shown(scores: Scores) -> str:
@@ -139,17 +127,19 @@ class Reporter:
         speed = f"{1000 * taken / len(self.losses):.1f} ms a step, {int(self.pool.made.sum())} samples made"
         say(f"step {self.trainee.progress.steps}, loss {loss:.4f}, rate {rate:.2e}, {speed}")
         say("  " + shown(check(self.trainee, self.batches)))
+        self.trainee.save(self.options.state)
         self.losses.clear()
         self.last = time.monotonic()
 
 
 def train(options: Options, trainee: Trainee, feed: Iterator[Batch], reporter: Reporter) -> None:
     """Steps until the time is up."""
+    update = GraphedUpdate(trainee) if options.graph else Update(trainee)
     begun, progress = time.monotonic(), trainee.progress
     schedule = Schedule(options.peak, options.start + 60 * options.minutes - begun, options.warmup)
     for number, batch in enumerate(feed):
         rate = schedule.rate(number)
-        loss = step(trainee, batch, rate)
+        loss = update(batch, rate)
         reporter.add(loss, rate)
         if schedule.over:
             break

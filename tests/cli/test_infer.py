@@ -1,0 +1,101 @@
+"""``infer`` streams an answer, or prints one record; wrong flags are found before a model is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from vlmplug.cli import infer
+from vlmplug.sampling import Sampling, SamplingDefaults
+
+
+def test_one_record_and_the_same_text_as_a_stream(run: Run, model: tuple[str, ...], picture: Path) -> None:
+    flags = (*model, "--device", "cpu", "--image", picture, "--max-new-tokens", "5", "What is it?")
+    recorded = run("infer", "--json", *flags)
+    record = recorded.json
+    assert recorded.code == 0
+    assert recorded.err == "note: stopped after --max-new-tokens 5\n"
+    assert record["model_type"] == "internvl2-2b"
+    assert (record["question"], record["images"], record["videos"]) == ("What is it?", [str(picture)], [])
+    assert (record["finish_reason"], record["generated_tokens"], record["media_tokens"]) == ("length", 5, 48)
+    assert len(record["token_ids"]) == 5
+    assert record["prompt_tokens"] > 48
+    assert record["seconds"]["total"] >= record["seconds"]["first_token"] > 0
+    assert record["tokens_per_second"] > 0
+    streamed = run("infer", *flags)
+    assert (streamed.code, streamed.out) == (0, record["text"] + "\n")
+
+
+@pytest.fixture
+def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading a model fails the test."""
+    import vlmplug.pipeline
+
+    def load(*arguments: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(vlmplug.pipeline, "open_pipeline", load)
+
+
+@pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--temperature", "-1"), "temperature"),
+        (("--max-new-tokens", "0"), "max_new_tokens"),
+        (("--top-p", "7"), "top_p"),
+        (("--image", "missing.png"), "missing.png"),
+        (("--video", "missing.mp4"), "missing.mp4"),
+        (("--tp", "0"), "tp is 0"),
+        (("--json-schema", "missing.json"), "missing.json"),
+        (("--media-option", "=3"), "there is no value"),
+    ],
+)
+def test_errors_before_a_model_is_loaded(flags: tuple[str, ...], says: str, run: Run) -> None:
+    ran = run("infer", *flags, "What is it?")
+    assert (ran.code, ran.out) == (1, "")
+    assert says in ran.err
+    assert len(ran.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(("content", "says"), [("{", "is not JSON"), ("[1]", "holds no JSON object")])
+@pytest.mark.usefixtures("unloadable")
+def test_a_schema_that_is_none(content: str, says: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text(content)
+    ran = run("infer", "--json-schema", tmp_path / "schema.json", "What is it?")
+    assert ran.code == 1
+    assert says in ran.err
+
+
+def flags(**given: Any) -> argparse.Namespace:
+    absent = {"temperature": None, "top_p": None, "top_k": None, "repetition_penalty": None}
+    return argparse.Namespace(**{"max_new_tokens": 9, "seed": None, **absent, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "checkpoint", "expected"),
+    [
+        ({}, SamplingDefaults(), {"temperature": 0.0}),
+        ({}, SamplingDefaults(do_sample=True), {"temperature": 1.0}),
+        ({}, SamplingDefaults(do_sample=True, temperature=0.8, top_p=0.8, top_k=40), {"temperature": 0.8, "top_k": 40}),
+        ({}, SamplingDefaults(do_sample=False, temperature=0.8, top_p=0.5), {"temperature": 0.0, "top_p": 1.0}),
+        ({}, SamplingDefaults(repetition_penalty=1.1), {"repetition_penalty": 1.1, "temperature": 0.0}),
+        ({"temperature": 0.0}, SamplingDefaults(do_sample=True, temperature=0.8), {"temperature": 0.0}),
+        ({"temperature": 0.3, "top_k": 5, "seed": 7}, SamplingDefaults(), {"temperature": 0.3, "top_k": 5, "seed": 7}),
+    ],
+)
+def test_flags_win_over_the_checkpoint(
+    given: dict[str, Any], checkpoint: SamplingDefaults, expected: dict[str, Any]
+) -> None:
+    sampling = infer.sampling_of(flags(**given), checkpoint, None)
+    assert {name: getattr(sampling, name) for name in expected} == expected
+    assert sampling.max_new_tokens == 9
+
+
+def test_a_schema_goes_to_the_sampling() -> None:
+    schema = {"type": "object"}
+    assert infer.sampling_of(flags(), None, schema) == Sampling(max_new_tokens=9, json_schema=schema)

@@ -1,0 +1,76 @@
+"""From a rendered prompt to ids and spans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlmplug.errors import PlacementError, TokenizerError
+from vlmplug.model import MediaInput
+from vlmplug.parts.spans import SlotFormat, inject
+from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Segment, Special, Text
+from vlmplug.tokenizer import Tokenizer
+
+TOKENIZER = Tokenizer.from_folder(Path(__file__).parents[1] / "golden" / "internvl2" / "tiny")
+SLOT = SlotFormat((Special("<img>"),), 569, (Special("</img>"),))
+THE, BEGIN, END, PAD = 282, 567, 568, 569
+
+
+def media(*tokens: int) -> tuple[MediaInput, ...]:
+    """Inputs that fill these numbers of positions."""
+    pixels = np.zeros((1, 2, 2, 3), np.uint8)
+    return tuple(MediaInput(pixels, count, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) for count in tokens)
+
+
+def slot(*parts: int) -> MediaSlot:
+    return MediaSlot(tuple(MediaItem(part) for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("segments", "tokens", "ids", "spans"),
+    [
+        ((Text("The"),), (), [1, THE], []),
+        ((slot(0),), (2,), [1, BEGIN, PAD, PAD, END], [(0, 2, 2)]),
+        ((Text("The"), slot(0), Text("The")), (1,), [1, THE, BEGIN, PAD, END, THE], [(0, 3, 1)]),
+        ((slot(0, 1),), (1, 2), [1, BEGIN, PAD, PAD, PAD, END], [(0, 2, 1), (1, 3, 2)]),
+        ((slot(0), slot(1)), (1, 1), [1, BEGIN, PAD, END, BEGIN, PAD, END], [(0, 2, 1), (1, 5, 1)]),
+    ],
+    ids=["text", "one", "between texts", "one place for two", "two places"],
+)
+def test_injection(
+    segments: tuple[Segment, ...], tokens: tuple[int, ...], ids: list[int], spans: list[tuple[int, int, int]]
+) -> None:
+    found = inject(TOKENIZER, RenderedPrompt(segments), media(*tokens), SLOT)
+    assert list(found.input_ids) == ids
+    assert [(span.item, span.start, span.length) for span in found.spans] == spans
+    assert found.media_tokens == sum(tokens)
+    assert found.position_ids is None
+
+
+@given(st.lists(st.one_of(st.text(max_size=5), st.lists(st.integers(1, 9), min_size=1, max_size=3)), max_size=8))
+def test_spans_are_disjoint_in_order_and_as_long_as_their_media(parts: list[str | list[int]]) -> None:
+    tokens = [count for part in parts if isinstance(part, list) for count in part]
+    numbers = iter(range(len(tokens)))
+    segments = [Text(part) if isinstance(part, str) else slot(*(next(numbers) for _ in part)) for part in parts]
+    found = inject(TOKENIZER, RenderedPrompt(tuple(segments)), media(*tokens), SLOT)
+    assert [span.item for span in found.spans] == list(range(len(tokens)))
+    assert [span.length for span in found.spans] == tokens
+    ends = [span.start + span.length for span in found.spans]
+    assert all(end <= span.start for end, span in zip(ends, found.spans[1:], strict=False))
+    covered = [position for span in found.spans for position in range(span.start, span.start + span.length)]
+    assert covered == [position for position, token in enumerate(found.input_ids) if token == PAD]
+
+
+@pytest.mark.parametrize("tokens", [(), (1, 1)])
+def test_as_many_inputs_as_items(tokens: tuple[int, ...]) -> None:
+    with pytest.raises(PlacementError, match=f"1 media items, but {len(tokens)} were"):
+        inject(TOKENIZER, RenderedPrompt((slot(0),)), media(*tokens), SLOT)
+
+
+def test_a_slot_of_a_token_that_does_not_exist() -> None:
+    with pytest.raises(TokenizerError, match="<picture>"):
+        inject(TOKENIZER, RenderedPrompt((slot(0),)), media(1), SlotFormat((Special("<picture>"),), 569, ()))

@@ -1,0 +1,54 @@
+"""Which cases run, and what is said about those that do not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmplug.errors import OptionError
+from vlmplug.verify import CaseResult, GoldenSet, Selection, VerifyOptions, read_golden_set, verify
+
+
+@pytest.fixture(scope="module")
+def golden_set(golden: Path) -> GoldenSet:
+    return read_golden_set(golden)
+
+
+def run(golden_set: GoldenSet, **selection: Any) -> tuple[CaseResult, ...]:
+    return verify(golden_set, VerifyOptions(Selection(**selection))).results
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"sections": ("video",)}, {"video": 12}),
+        ({"sections": ("prompts",), "checkpoints": ("tiny_qwen2",)}, {"prompts": 32}),
+        ({"sections": ("prompts",), "cases": ("one_image_tag",)}, {"prompts": 3}),
+        ({"sections": ("prompts", "video"), "cases": ("one_image_tag", "frames_64f*")}, {"prompts": 3, "video": 1}),
+        ({"sections": ("preprocess",), "cases": ("grid_1x?.max12", "exif_*")}, {"preprocess": 2}),
+        ({"cases": ("frames_1?_*",), "checkpoints": ("official-internvl2",)}, {"video": 1}),
+    ],
+)
+def test_selections(selection: dict[str, Any], expected: dict[str, int], golden_set: GoldenSet) -> None:
+    assert Counter(result.section for result in run(golden_set, **selection)) == expected
+
+
+def test_a_checkpoint_that_is_not_there(golden_set: GoldenSet) -> None:
+    with pytest.raises(OptionError, match="no checkpoint 'tiny-6b'") as caught:
+        run(golden_set, checkpoints=("tiny-6b",))
+    assert "tiny_6b" in caught.value.remedy
+
+
+def test_a_selection_that_fits_nothing(golden_set: GoldenSet) -> None:
+    with pytest.raises(OptionError, match="No case of the set fits"):
+        run(golden_set, cases=("nothing*",))
+
+
+def test_results_are_watched_as_they_come(golden_set: GoldenSet) -> None:
+    seen: list[CaseResult] = []
+    report = verify(golden_set, VerifyOptions(Selection(sections=("video",))), watch=seen.append)
+    assert tuple(seen) == report.results
+    assert (report.set_name, report.family, report.passed) == ("internvl2 set A", "internvl2", True)
