@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -76,6 +77,26 @@ def _gone(needed: Iterable[Needed]) -> Iterator[str]:
         missing = _missing_parameters(found, row.parameters)
         if missing:
             yield f"{row}({', '.join(missing)})"
+
+
+class Installation:
+    """Changes to lmdeploy that are made once in a process, after everything that they rely on has been checked.
+
+    :raises EngineMissingError: from the call: lmdeploy is not installed.
+    :raises EngineIncompatibleError: from the call: it has another shape; nothing has been changed then.
+    """
+
+    def __init__(self, needed: Iterable[Needed], apply: Callable[[], None]) -> None:
+        self._needed, self._apply = tuple(needed), apply
+        self._lock, self._done = threading.Lock(), False
+
+    def __call__(self) -> None:
+        """Makes the changes; later calls do nothing."""
+        with self._lock:
+            if not self._done:
+                check_lmdeploy(self._needed)
+                self._apply()
+                self._done = True
 
 
 def look_up(row: Needed) -> object:

@@ -25,6 +25,10 @@ NEEDED = (
 )
 
 
+#: lmdeploy's builders read them of every language model, transformers 5 keeps only those that a file names.
+_TOKEN_IDS = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+
+
 class VlmplugTextConfig(PretrainedConfig):  # type: ignore[misc]
     """The language model's own configuration, under its own ``model_type``, without remote code."""
 
@@ -32,7 +36,7 @@ class VlmplugTextConfig(PretrainedConfig):  # type: ignore[misc]
 
     def __init__(self, rope_parameters: dict[str, Any] | None = None, **fields: Any) -> None:
         language = fields.pop("model_type", self.model_type)
-        super().__init__(**fields)
+        super().__init__(**{**_TOKEN_IDS, **fields})
         self.rope_parameters = rope_parameters
         self.model_type = language  # lmdeploy's builders and models look at it
 

@@ -49,6 +49,18 @@ def free_memory(device: str) -> int | None:
     return available_memory()
 
 
+def keep_float32_exact(dtype: torch.dtype, device: torch.device) -> None:
+    """Makes lmdeploy's Triton kernels multiply float32 as float32; their default rounds to 10 bits (TF32).
+
+    Half precision is not affected. To be called in the process that runs the model, before its first kernel.
+    """
+    if device.type == "cuda" and dtype == torch.float32:
+        import triton
+
+        triton.knobs.language.fp32_default = "ieee"
+        torch.backends.cudnn.allow_tf32 = False
+
+
 def _check_cpu(options: EngineOptions) -> None:
     if options.tp > 1:
         raise EngineOptionError(f"tp is {options.tp} on a CPU.", "Use tp 1, or device cuda.")

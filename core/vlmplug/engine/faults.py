@@ -11,14 +11,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import torch
 
-from vlmplug.engine.compatibility import Needed, check_lmdeploy
+from vlmplug.engine.compatibility import Installation, Needed
 
 _AGENT = "lmdeploy.pytorch.engine.model_agent.agent"
 
@@ -36,23 +35,6 @@ NEEDED = (
 """All of lmdeploy that these repairs rely on."""
 
 _ROWS = "generating_rows"
-
-_lock = threading.Lock()
-_installed = False
-
-
-def install() -> None:
-    """Mend lmdeploy in this process; later calls do nothing. Worker processes need a call of their own.
-
-    :raises EngineMissingError: lmdeploy is not installed.
-    :raises EngineIncompatibleError: the installed lmdeploy has another shape; nothing has been changed then.
-    """
-    global _installed
-    with _lock:
-        if not _installed:
-            check_lmdeploy(NEEDED)
-            _install()
-            _installed = True
 
 
 def _install() -> None:
@@ -151,3 +133,7 @@ def _keeping_every_row(theirs: Callable[..., None]) -> Callable[..., None]:
             self.padding_idx = padding
 
     return weight_loader
+
+
+#: Mends lmdeploy in this process; later calls do nothing. Worker processes need a call of their own.
+install = Installation(NEEDED, _install)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vlmplug.engine import rope
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
+from vlmplug.engine.device import keep_float32_exact
 from vlmplug.engine.language_shapes import language_shapes
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
@@ -48,6 +49,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         super().__init__()
         self.config, self.ctx_mgr = config, ctx_mgr
         dtype, device = dtype or torch.get_default_dtype(), torch.device(device or "cuda")
+        keep_float32_exact(dtype, device)
         self.route: WeightRoute = load(config.weight_route)
         self.language_model = build_model_from_hf_config(
             config.text_config, dtype=dtype, device=device, ctx_mgr=ctx_mgr

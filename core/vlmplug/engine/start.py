@@ -9,6 +9,7 @@ from typing import Any
 
 from lmdeploy.pytorch import envs
 from lmdeploy.pytorch.engine import Engine
+from lmdeploy.pytorch.engine.model_agent import agent
 from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
@@ -25,6 +26,7 @@ from vlmplug.model import FamilyModel
 
 NEEDED = (
     Needed("lmdeploy.pytorch.envs", "enable_check_env"),
+    Needed("lmdeploy.pytorch.engine.model_agent.agent", "tqdm"),
     Needed("lmdeploy.pytorch.weight_loader.model_weight_loader", "tqdm"),
     Needed("lmdeploy.pytorch.engine", "Engine", ("model_path", "engine_config")),
 )
@@ -70,7 +72,8 @@ def prepare_lmdeploy() -> None:
     check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED))
     install_cpu()
     get_logger("lmdeploy").setLevel(logging.ERROR)
-    model_weight_loader.tqdm = _late_progress
+    for module in (agent, model_weight_loader):
+        module.tqdm = _late_progress
     envs.enable_check_env = False  # spawns processes and exits ours on failure; our own checks come earlier
 
 

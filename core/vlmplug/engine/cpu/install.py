@@ -7,11 +7,10 @@ everything but the CPU to what was there before. Nothing outside lmdeploy is tou
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from vlmplug.engine.compatibility import Needed, check_lmdeploy
+from vlmplug.engine.compatibility import Installation, Needed
 
 _AGENT = "lmdeploy.pytorch.engine.model_agent.agent"
 _CACHE = "lmdeploy.pytorch.engine.cache_engine.engine"
@@ -52,23 +51,6 @@ NEEDED = (
     Needed(_LOGITS, "torch"),
 )
 """All of lmdeploy that the CPU device relies on."""
-
-_lock = threading.Lock()
-_installed = False
-
-
-def install() -> None:
-    """Teach lmdeploy the device ``cpu``; later calls do nothing.
-
-    :raises EngineMissingError: lmdeploy is not installed.
-    :raises EngineIncompatibleError: the installed lmdeploy has another shape; nothing has been changed then.
-    """
-    global _installed
-    with _lock:
-        if not _installed:
-            check_lmdeploy(NEEDED)
-            _install()
-            _installed = True
 
 
 def _install() -> None:
@@ -138,3 +120,7 @@ def _replace_backend_config() -> None:
         return cpu_backend_config(engine_config) if ours else theirs(engine_config)
 
     ConfigBuilder.build_backend_config = staticmethod(build_backend_config)
+
+
+#: Teaches lmdeploy the device ``cpu``; later calls do nothing.
+install = Installation(NEEDED, _install)
