@@ -61,6 +61,9 @@ def main() -> int:
     except SetupError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nset-up: interrupted; repeating goes on where it ended.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -69,7 +72,8 @@ def set_up(scope: Scope, ignore_disk: bool) -> None:
     python = usable_python()
     say(f"Python: {python}")
     check_disk(scope, ignore_disk)
-    if not runs(venv_python(), "import sys; sys.exit(sys.version_info < (3, 10))") or moved():
+    # One without pip is what an interruption left.
+    if not runs(venv_python(), f"import pip, sys; sys.exit(sys.version_info < {OLDEST})") or moved():
         make_venv(python)
     install(scope)
     STAMP.write_text(json.dumps({"fingerprint": fingerprint(), "extras": scope.extras, "root": str(ROOT)}))
@@ -187,6 +191,7 @@ def install(scope: Scope) -> None:
     uv = own_uv()
     if uv and call(uv, "pip", "install", "--python", str(venv_python()), *wanted):
         return
+    check_index()
     say("installing with pip; this takes several minutes")
     if not call(str(venv_python()), "-m", "pip", "install", *wanted):
         raise SetupError("the installation failed; what pip said stands above. Repeating goes on where it ended.")
@@ -196,8 +201,28 @@ def own_uv() -> str | None:
     """uv from inside the environment, put there first where it is missing; else the one on the search path."""
     inside = venv_python().with_name("uv")
     if not inside.exists():
-        call(str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv")
+        pip("install", "uv")
     return str(inside) if inside.exists() else shutil.which("uv")
+
+
+def check_index() -> None:
+    """Whether pip can fetch anything at all; its own complaints about that fill a screen."""
+    (CACHE / "probe").mkdir(parents=True, exist_ok=True)
+    said = pip("download", "--no-deps", "--dest", str(CACHE / "probe"), "packaging").stderr
+    shutil.rmtree(CACHE / "probe", ignore_errors=True)
+    if "connection broken" in said:
+        raise SetupError(
+            "no package index can be reached. Check the network connection and the proxy, or name an index "
+            "that can be reached in PIP_INDEX_URL, and repeat."
+        )
+
+
+def pip(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs pip without showing what it says, and without waiting long for a network that is not there."""
+    patience = ("--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "15")
+    return subprocess.run(
+        [str(venv_python()), "-m", "pip", command, *patience, *arguments], capture_output=True, text=True, check=False
+    )
 
 
 def venv_python() -> Path:

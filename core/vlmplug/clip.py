@@ -14,7 +14,8 @@ from PIL import Image
 from vlmplug.errors import MediaError
 from vlmplug.picture import Picture, PictureSource, open_picture
 from vlmplug.source import ByteSource, is_path, local_file, read_bytes
-from vlmplug.video import VideoFile, read_frames, scan_video
+from vlmplug.video import read_frames, scan_video
+from vlmplug.video_file import VideoFile
 
 #: Different frames that one call of `Clip.read` decodes at the most.
 MAX_FRAMES_READ = 1024

@@ -160,3 +160,6 @@ class GenerationCancelledError(EngineError):
 
 class GoldenSetError(VlmplugError):
     """A reference set that is not of format 1."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy or "Get a complete copy of the set, or mend it there.")

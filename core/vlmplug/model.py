@@ -57,7 +57,7 @@ class FamilyModel:
     - ``tower``: the vision tower.
     - ``weight_route``: import path of a function ``name -> (part, name inside the part)`` with part ``"language"``,
       ``"vision"`` or ``"unused"``; the names are the official ones in the safetensors files.
-    - ``stop_ids``: ids that end an answer. ``banned_ids``: ids that must never be generated (media placeholders).
+    - ``stop_ids``: ids that end an answer.
     - ``placeholder_id``: id that fills the positions of vision embeddings.
     - ``context_length``: tokens that prompt and answer may take together.
     - ``dtype``: ``"bfloat16"``, ``"float16"`` or ``"float32"``, as the checkpoint says.
@@ -76,7 +76,6 @@ class FamilyModel:
     context_length: int
     dtype: str
     settings: Any
-    banned_ids: tuple[int, ...] = ()
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vlmplug.checkpoint import open_source
 from vlmplug.conversation import Conversation, PromptOptions
-from vlmplug.errors import EngineMissingError, VlmplugError
+from vlmplug.errors import EngineMissingError, EngineStoppedError, VlmplugError
 from vlmplug.host import PluginHost
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch
 from vlmplug.prompt import RenderedPrompt
@@ -22,7 +24,8 @@ from vlmplug.stop_words import StopWords
 from vlmplug.tokenizer import TextStream
 
 if TYPE_CHECKING:
-    from vlmplug.engine.actor import EngineActor, Generation, Step
+    from vlmplug.engine.actor import EngineActor
+    from vlmplug.engine.generation import Generation, Step
     from vlmplug.engine.options import EngineOptions
 
 #: Threads that prepare the requests of a batch; Pillow and numpy release the interpreter lock.
@@ -69,20 +72,36 @@ class Preparer:
         :raises RequestError: the request cannot be served; PluginError: a hook misbehaved.
         """
         start = time.perf_counter()
-        conversation = request.conversation.opened()
-        prompt = self._host.render_prompt(self.model, conversation, request.options)
+        conversation, prompt = self._rendered(request)
         batch = MediaBatch(conversation.media, prompt.items)
         inputs = self._host.preprocess_media(self.model, batch) if batch.items else ()
         engine_input = self._host.inject_vision_tokens(self.model, prompt, inputs)
         return Prepared(prompt, engine_input, time.perf_counter() - start)
 
+    def check(self, request: Request) -> None:
+        """Raises what `prepare` would raise about media, conversation and options, before a model is loaded for them.
+
+        Nothing is preprocessed for it.
+        """
+        self._rendered(request)
+
+    def _rendered(self, request: Request) -> tuple[Conversation, RenderedPrompt]:
+        conversation = request.conversation.opened()
+        return conversation, self._host.render_prompt(self.model, conversation, request.options)
+
 
 class Pipeline:
-    """A loaded model. Usable from several threads; a `with` block closes it."""
+    """A loaded model. Usable from several threads; a `with` block closes it.
+
+    An engine that fails is replaced by the next request; a pipeline that was closed stays closed.
+    """
 
     def __init__(self, preparer: Preparer, options: EngineOptions) -> None:
         self._preparer, self._options = preparer, options
+        self._closed = False
+        self._replacing = threading.Lock()
         self._engine: EngineActor = self._start()
+        self._collected = weakref.finalize(self, self._engine.abandon)
 
     @property
     def model(self) -> FamilyModel:
@@ -97,7 +116,7 @@ class Pipeline:
         """The answer as it comes; closing the iterator ends the engine's work on it.
 
         :raises RequestError: the request cannot be served.
-        :raises EngineError: the engine failed; the next request starts a new one.
+        :raises EngineError: the engine failed, and the next request starts a new one; or the pipeline is closed.
         """
         prepared = self.prepare(request)
         yield from _AnswerStream(self.model, request.sampling, prepared).run(self._submit(prepared, request.sampling))
@@ -123,15 +142,27 @@ class Pipeline:
     def _submit(self, prepared: Prepared, sampling: Sampling) -> Generation:
         from vlmplug.engine.request import EngineRequest
 
-        if not self._engine.alive:
-            self._engine.close()
-            self._engine = self._start()
-        return self._engine.submit(EngineRequest(prepared.engine_input, sampling))
+        return self._running().submit(EngineRequest(prepared.engine_input, sampling))
+
+    def _running(self) -> EngineActor:
+        """The engine, a new one where it has failed."""
+        with self._replacing:
+            if self._closed:
+                raise EngineStoppedError("This pipeline is closed.", "Open a new one.")
+            if not self._engine.alive:
+                self._engine.close()
+                self._collected.detach()
+                self._engine = self._start()
+                self._collected = weakref.finalize(self, self._engine.abandon)
+            return self._engine
 
     def _start(self) -> EngineActor:
+        from vlmplug.engine.pillow import pillow_unchanged
+
         try:
-            from vlmplug.engine.actor import EngineActor
-            from vlmplug.engine.start import EngineStart
+            with pillow_unchanged():
+                from vlmplug.engine.actor import EngineActor
+                from vlmplug.engine.start import EngineStart
         except ImportError as error:
             raise EngineMissingError(
                 f"The engine cannot be imported: {error}.", 'Run: pip install "vlmplug[engine]".'
@@ -139,8 +170,13 @@ class Pipeline:
         return EngineActor(EngineStart(self.model, self._options))
 
     def close(self) -> None:
-        """Stops the engine and frees its memory; repeating it is harmless."""
-        self._engine.close()
+        """Stops the engine and frees its memory; repeating it is harmless.
+
+        Requests under way and all later ones end with `EngineStoppedError`.
+        """
+        with self._replacing:
+            self._closed = True
+            self._engine.close()
 
     def __enter__(self) -> Pipeline:
         return self

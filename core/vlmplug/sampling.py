@@ -35,6 +35,8 @@ class Sampling:
     - ``prompt_logits``: report the raw logits at the last prompt position (a float for each vocabulary entry); needs
       an engine with ``logprobs_mode="logits"``.
     - ``json_schema``: the answer is JSON that fits this schema.
+
+    :raises OptionError: a value of another type, or out of range.
     """
 
     max_new_tokens: int = 1024
@@ -51,13 +53,19 @@ class Sampling:
     json_schema: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        _within("max_new_tokens", self.max_new_tokens, 1, 10_000_000)
+        _whole("max_new_tokens", self.max_new_tokens, 1)
         _within("temperature", self.temperature, 0.0, 2.0)
-        _within("top_k", self.top_k, 0, 10_000_000)
+        _whole("top_k", self.top_k, 0)
         _within("top_p", self.top_p, 1e-6, 1.0)
         _within("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)
         if self.logprobs is not None:
-            _within("logprobs", self.logprobs, 1, 10_000_000)
+            _whole("logprobs", self.logprobs, 1)
+        if self.seed is not None and not _is_whole(self.seed):
+            raise OptionError(f"seed is {self.seed!r}.", "Give a whole number.")
+        _all_of("stop_ids", self.stop_ids, int)
+        _all_of("stop_words", self.stop_words, str)
+        if self.json_schema is not None and not isinstance(self.json_schema, Mapping):
+            raise OptionError(f"json_schema is a {type(self.json_schema).__name__}.", "Give the schema as a mapping.")
 
     @property
     def greedy(self) -> bool:
@@ -113,6 +121,21 @@ class Answer:
         return (self.generated_tokens - 1) / seconds if self.generated_tokens > 1 and seconds > 0 else 0.0
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(name: str, value: object, low: int) -> None:
+    if not _is_whole(value):
+        raise OptionError(f"{name} is {value!r}.", "Give a whole number.")
+    _within(name, value, low, 10_000_000)
+
+
+def _all_of(name: str, values: object, kind: type) -> None:
+    if not isinstance(values, tuple) or not all(type(value) is kind for value in values):
+        raise OptionError(f"{name} is {values!r}.", f"Give a tuple of {kind.__name__}.")
+
+
+def _within(name: str, value: object, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise OptionError(f"{name} is {value!r}.", f"Give a number from {low} to {high}.")

@@ -38,7 +38,7 @@ def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*arguments: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(vlmplug.pipeline, "open_pipeline", load)
+    monkeypatch.setattr(vlmplug.pipeline, "Pipeline", load)
 
 
 @pytest.mark.usefixtures("unloadable")
@@ -53,6 +53,9 @@ def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--tp", "0"), "tp is 0"),
         (("--json-schema", "missing.json"), "missing.json"),
         (("--media-option", "=3"), "there is no value"),
+        (("--media-option", "max_num=0"), "max_num is 0"),
+        (("--media-option", "max_nun=4"), "Did you mean max_num"),
+        (("--model-type", "internvl2-2c"), "Did you mean internvl2-2b"),
     ],
 )
 def test_errors_before_a_model_is_loaded(flags: tuple[str, ...], says: str, run: Run) -> None:
@@ -60,6 +63,33 @@ def test_errors_before_a_model_is_loaded(flags: tuple[str, ...], says: str, run:
     assert (ran.code, ran.out) == (1, "")
     assert says in ran.err
     assert len(ran.err.splitlines()) <= 2
+
+
+@pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_a_question_about_nothing(question: str, run: Run) -> None:
+    ran = run("infer", question)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[0] == "error: The question is empty."
+
+
+@pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize(
+    ("flag", "content", "says"),
+    [
+        ("--image", b"no picture", "not a picture of a known format"),
+        ("--image", b"", "there is not a single byte in it"),
+        ("--video", b"no clip", "the video is broken or of an unknown format"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_flag(
+    flag: str, content: bytes, says: str, run: Run, picture: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    ran = run("infer", "--image", picture, flag, file, "What is it?")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[0].startswith(f"error: {flag} {file}: {says}")
 
 
 @pytest.mark.parametrize(("content", "says"), [("{", "is not JSON"), ("[1]", "holds no JSON object")])

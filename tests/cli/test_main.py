@@ -45,6 +45,21 @@ def test_a_command_that_makes_no_sense(arguments: tuple[str, ...], run: Run) -> 
     assert "usage: vlmplug" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("infer", "--modeltype", "x", "q"), "--modeltype q (did you mean --model-type?)"),
+        (("infer", "--max-tokens=3", "q"), "--max-tokens=3 (did you mean --max-new-tokens?)"),
+        (("models", "list", "--jsn"), "--jsn (did you mean --json?)"),
+        (("plugins", "list", "all"), "unrecognized arguments: all"),
+    ],
+)
+def test_a_flag_that_is_not_there(arguments: tuple[str, ...], says: str, run: Run) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1].endswith(says)
+
+
 def test_an_error_is_two_lines(run: Run) -> None:
     ran = run("models", "show", "internvl2-3b")
     assert (ran.code, ran.out) == (1, "")
@@ -66,7 +81,8 @@ def test_debug_shows_the_traceback(run: Run) -> None:
     [
         (OptionError("One\nline   only.", "Mend\nit."), 1, ["error: One line only.", "fix: Mend it."]),
         (OptionError("Nothing to mend."), 1, ["error: Nothing to mend."]),
-        (GoldenSetError("Broken."), 2, ["error: Broken."]),
+        (GoldenSetError("Broken.", "Mend it."), 2, ["error: Broken.", "fix: Mend it."]),
+        (GoldenSetError("Broken."), 2, ["error: Broken.", "fix: Get a complete copy of the set, or mend it there."]),
     ],
 )
 def test_lines_and_codes(

@@ -119,16 +119,21 @@ def _lively(model: torch.nn.Module) -> None:
 
 
 def _rename_to_internlm2(folder: Path, config: PretrainedConfig) -> None:
-    """Write a Llama checkpoint as InternLM2 does: other names, and one fused, interleaved matrix for q, k and v."""
+    """Write a Llama checkpoint as InternLM2 does."""
     file = folder / "model.safetensors"
-    weights = load_file(file)
+    save_file(as_internlm2(load_file(file), config), file)
+    rewrite_config(folder, architectures=["InternLM2ForCausalLM"], model_type="internlm2", bias=False)
+
+
+def as_internlm2(llama: dict[str, torch.Tensor], config: PretrainedConfig) -> dict[str, torch.Tensor]:
+    """Llama's weights as InternLM2 has them: other names, and one fused, interleaved matrix for q, k and v."""
+    weights = dict(llama)
     for layer in range(config.num_hidden_layers):
         attention = f"model.layers.{layer}.self_attn."
         split = (config.num_key_value_heads, -1, config.hidden_size // config.num_attention_heads, config.hidden_size)
         q, k, v = (weights.pop(f"{attention}{name}_proj.weight").view(split) for name in "qkv")
         weights[f"model.layers.{layer}.attention.wqkv.weight"] = torch.cat((q, k, v), 1).reshape(-1, config.hidden_size)
-    save_file({_internlm2_name(name): weight.contiguous() for name, weight in weights.items()}, file)
-    rewrite_config(folder, architectures=["InternLM2ForCausalLM"], model_type="internlm2", bias=False)
+    return {_internlm2_name(name): weight.contiguous() for name, weight in weights.items()}
 
 
 def rewrite_config(folder: Path, **fields: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from vlmplug.errors import OptionError
+from vlmplug.errors import OptionError, UnknownModelTypeError
+from vlmplug.registry import Registry
 from vlmplug.verify import CaseResult, GoldenSet, Selection, VerifyOptions, read_golden_set, verify
 
 
@@ -45,6 +46,14 @@ def test_a_checkpoint_that_is_not_there(golden_set: GoldenSet) -> None:
 def test_a_selection_that_fits_nothing(golden_set: GoldenSet) -> None:
     with pytest.raises(OptionError, match="No case of the set fits"):
         run(golden_set, cases=("nothing*",))
+
+
+def test_a_set_of_a_family_that_nobody_offers_is_refused_at_once(golden_set: GoldenSet) -> None:
+    watched: list[CaseResult] = []
+    with pytest.raises(UnknownModelTypeError, match=r"internvl2 set A is about \(internvl2-2b, ") as caught:
+        verify(golden_set, registry=Registry({}), watch=watched.append)
+    assert "plugin of the family internvl2" in caught.value.remedy
+    assert not watched
 
 
 def test_results_are_watched_as_they_come(golden_set: GoldenSet) -> None:

@@ -19,6 +19,8 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 DEFAULT_MODEL_TYPE = "internvl2-tiny"
 
 _PLACEMENTS = ("beside", "inline", "family")
+#: Characters of a file's name that a message shows.
+_LONGEST_NAME = 200
 
 
 class Command(Protocol):
@@ -32,6 +34,7 @@ class Command(Protocol):
 def add_parser(commands: Commands, name: str, help_: str) -> argparse.ArgumentParser:
     """The parser of a command; the flags of the program are valid behind its name, too."""
     parser = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
+    parser.set_defaults(command=parser)
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument(
         "--registry", dest="more_registry", action="append", default=[], metavar="FILE", help=argparse.SUPPRESS
@@ -72,12 +75,24 @@ def registry_of(arguments: argparse.Namespace) -> Registry:
 
 
 def conversation_of(arguments: argparse.Namespace) -> Conversation:
-    """One question, with its pictures and clips in front, and the system prompt if there is one."""
-    from vlmplug.conversation import Conversation, system_message, user_message
+    """One question, with its pictures and clips in front, opened, and the system prompt if there is one.
 
-    question = user_message(arguments.question, tuple(arguments.image), tuple(arguments.video))
+    :raises MediaError: a file that cannot be read; named by its flag. :raises OptionError: there is nothing to ask.
+    """
+    from vlmplug.conversation import Conversation, system_message, user_message
+    from vlmplug.media import open_clip, open_picture
+
+    if not (arguments.question.strip() or arguments.image or arguments.video):
+        raise OptionError("The question is empty.", "Ask something, or name a picture with --image.")
+    images = tuple(open_picture(file, _named("--image", file)) for file in arguments.image)
+    videos = tuple(open_clip(file, _named("--video", file)) for file in arguments.video)
+    question = user_message(arguments.question, images, videos)
     system = () if arguments.system is None else (system_message(arguments.system),)
     return Conversation((*system, question))
+
+
+def _named(flag: str, file: str) -> str:
+    return f"{flag} {file}" if len(file) <= _LONGEST_NAME else f"{flag} {file[:_LONGEST_NAME]}…"
 
 
 def prompt_options_of(arguments: argparse.Namespace) -> PromptOptions:

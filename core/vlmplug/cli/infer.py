@@ -45,16 +45,17 @@ def add_command(commands: Commands) -> None:
 
 def _infer(arguments: argparse.Namespace) -> int:
     from vlmplug.engine.options import EngineOptions
-    from vlmplug.pipeline import Request, open_pipeline
+    from vlmplug.pipeline import Pipeline, Request, open_preparer
 
     # Files and flags that make no sense are found before a model is loaded for them.
-    conversation, options = conversation_of(arguments).opened(), prompt_options_of(arguments)
+    conversation, options = conversation_of(arguments), prompt_options_of(arguments)
     schema = arguments.json_schema and read_json_object(arguments.json_schema, "--json-schema")
     sampling_of(arguments, None, schema)
     engine = EngineOptions(device=arguments.device, dtype=arguments.dtype, tp=arguments.tp)
-    registry = registry_of(arguments)
-    with open_pipeline(arguments.model_type, arguments.model_dir, engine, registry) as pipeline:
-        request = Request(conversation, options, sampling_of(arguments, pipeline.model.sampling, schema))
+    preparer = open_preparer(arguments.model_type, arguments.model_dir, registry_of(arguments))
+    request = Request(conversation, options, sampling_of(arguments, preparer.model.sampling, schema))
+    preparer.check(request)
+    with Pipeline(preparer, engine) as pipeline:
         answer = pipeline.generate(request) if arguments.json else _stream(pipeline, request)
     if arguments.json:
         print_json(_record(arguments, answer))

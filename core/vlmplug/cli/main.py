@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TextIO
 from vlmplug.cli import infer, models, plugins, render, verify
 from vlmplug.cli.flags import Command, VersionAction
 from vlmplug.errors import GoldenSetError, VlmplugError
+from vlmplug.nearest import nearest
 
 _COMMANDS: tuple[Command, ...] = (models, plugins, infer, render, verify)
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -30,10 +32,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_encode(stream)
     try:
-        arguments = _parser().parse_args(_spelled(sys.argv[1:] if argv is None else argv))
+        arguments = _parsed(sys.argv[1:] if argv is None else argv)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 2
     return _run(arguments)
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    arguments, unknown = _parser().parse_known_args(_spelled(argv))
+    if unknown:
+        command: argparse.ArgumentParser = arguments.command
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown, command)}")
+    return arguments
+
+
+def _meant(unknown: Sequence[str], command: argparse.ArgumentParser) -> str:
+    """The flags of a command that look like those that it does not have."""
+    flags = re.findall(r"--[a-z][a-z-]*", command.format_help())
+    near = [found for word in unknown if word.startswith("--") for found in nearest(word.partition("=")[0], flags, 1)]
+    return f" (did you mean {' and '.join(near)}?)" if near else ""
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -7,13 +7,13 @@ engine breaks another in the same thread.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import itertools
-import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,7 +22,14 @@ from lmdeploy.pytorch.engine import Engine
 
 from vlmplug.engine import rope
 from vlmplug.engine.compatibility import Needed
-from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data
+from vlmplug.engine.generation import Generation, Step, step_of, typed_error
+from vlmplug.engine.request import (
+    EngineRequest,
+    check_request,
+    generation_config,
+    multimodal_data,
+    within_room,
+)
 from vlmplug.engine.start import EngineStart
 from vlmplug.errors import (
     ContextLengthError,
@@ -32,7 +39,7 @@ from vlmplug.errors import (
     EngineStoppedError,
     VlmplugError,
 )
-from vlmplug.sampling import FinishReason, Sampling, TokenLogprobs
+from vlmplug.sampling import Sampling
 
 NEEDED = (
     Needed("lmdeploy.pytorch.engine", "Engine.create_instance"),
@@ -43,58 +50,7 @@ NEEDED = (
     ),
 )
 _STOP_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """What came out at once: new ids, and with the last step why it ended.
-
-    The stop token is not among the ids. ``cached_tokens`` counts prompt tokens that were reused. ``prompt_logits``,
-    where asked for, comes with the first step: raw values at the last prompt position, one for each vocabulary entry.
-    """
-
-    token_ids: tuple[int, ...] = ()
-    logprobs: tuple[TokenLogprobs, ...] = ()
-    finish_reason: FinishReason | None = None
-    cached_tokens: int = 0
-    prompt_logits: tuple[float, ...] | None = None
-
-
-class Generation:
-    """A request under way: iterate it for its steps; `cancel` ends the engine's work on it."""
-
-    def __init__(self) -> None:
-        self._steps: queue.SimpleQueue[Step | BaseException] = queue.SimpleQueue()
-        self._future: Future[None] | None = None
-
-    def attach(self, future: Future[None]) -> None:
-        """Ties the handle to the work in the engine's loop."""
-        self._future = future
-        future.add_done_callback(self._finished)
-
-    def put(self, step: Step) -> None:
-        """Called from the engine's loop."""
-        self._steps.put(step)
-
-    def _finished(self, future: Future[None]) -> None:
-        if future.cancelled():
-            self._steps.put(Step(finish_reason="cancelled"))
-        elif (error := future.exception()) is not None:
-            self._steps.put(error)
-
-    def cancel(self) -> None:
-        """Ends the request; the iteration ends with a step of reason ``cancelled``. Repeating it is harmless."""
-        if self._future is not None:
-            self._future.cancel()
-
-    def __iter__(self) -> Iterator[Step]:
-        while True:
-            step = self._steps.get()
-            if isinstance(step, BaseException):
-                raise step
-            yield step
-            if step.finish_reason is not None:
-                return
+_REQUEST = "vlmplug-request"
 
 
 class EngineActor:
@@ -110,13 +66,16 @@ class EngineActor:
         self._engine: Engine | None = None
         self._failure: BaseException | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._loop.run_forever, name="vlmplug-engine", daemon=True)
+        self._gate = threading.RLock()  # nothing may enter the loop behind the work that ends it
+        self._thread = threading.Thread(target=self._serve, name="vlmplug-engine", daemon=True)
         self._thread.start()
-        try:
-            self._call(self._open())
-        except BaseException:
-            self.close()
-            raise
+        atexit.register(self.close)
+        opening = asyncio.run_coroutine_threadsafe(self._open(), self._loop)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            if (error := opening.exception()) is not None:
+                raise typed_error(error, "lmdeploy could not start the engine")
+            undo.pop_all()
 
     @property
     def alive(self) -> bool:
@@ -134,31 +93,50 @@ class EngineActor:
         :raises RequestError: the request cannot be served; the engine is not bothered with it.
         :raises EngineStoppedError: the engine has ended.
         """
-        check_request(request, self._start.model, self.longest_session)
+        longest, model = self.longest_session, self._start.model
+        check_request(request, model, longest)
         if request.sampling.prompt_logits and not self._start.reports_logits:
             raise EngineOptionError(
                 "prompt_logits needs an engine that reports logits.", 'Set SchedulerOptions(logprobs_mode="logits").'
             )
-        generation = Generation()
-        generation.attach(asyncio.run_coroutine_threadsafe(self._generate(request, generation.put), self._loop))
+        request, generation = within_room(request, model.text_config["vocab_size"], longest), Generation()
+        with self._gate:
+            self._running()
+            work = self._generate(request, generation.put)
+            generation.attach(asyncio.run_coroutine_threadsafe(work, self._loop))
         return generation
 
     def close(self) -> None:
-        """Ends all requests, stops the engine and frees its memory; repeating it is harmless."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._call(self._shut())
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STOP_SECONDS)
-            self._start.remove()
-            if not self._thread.is_alive():
-                self._loop.close()
+        """Ends all requests, stops the engine and frees its memory; repeating it is harmless.
 
-    def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        Requests under way end with `EngineStoppedError`.
+        """
+        self.abandon()
+        self._thread.join(_STOP_SECONDS)
+
+    def abandon(self) -> None:
+        """Closes without waiting: for finalizers, which may run in any thread, the engine's own too."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+
+    def _serve(self) -> None:
+        """Runs the loop; being a method of the actor, it keeps the engine from being collected while it works.
+
+        lmdeploy's tasks must end in the thread they live in: elsewhere they would end that thread's inference mode.
+        """
+        self._loop.run_forever()
+        self._loop.close()
+        self._start.remove()
+        atexit.unregister(self.close)
+
+    async def _end(self) -> None:
+        try:
+            await self._shut()
+        finally:
+            self._loop.stop()
 
     def _running(self) -> Engine:
         if self._engine is None or not self.alive:
@@ -179,17 +157,13 @@ class EngineActor:
         self._engine.start()
 
     async def _shut(self) -> None:
-        others = [task for task in asyncio.all_tasks() if task.get_name().startswith("vlmplug-request")]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await _cancelled(task for task in asyncio.all_tasks() if task.get_name().startswith(_REQUEST))
         if self._engine is not None:
             self._engine.stop()
-            waiting = asyncio.ensure_future(self._engine.wait_tasks())
-            await asyncio.wait([waiting], timeout=_STOP_SECONDS)
-            if waiting.done() and not waiting.cancelled():
-                waiting.exception()  # how the loop ended is of no interest any more
+            await asyncio.wait([asyncio.ensure_future(self._engine.wait_tasks())], timeout=_STOP_SECONDS)
             self._engine = None
+        # what lmdeploy leaves behind must not be collected in another thread
+        await _cancelled(task for task in asyncio.all_tasks() if task is not asyncio.current_task())
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
@@ -197,7 +171,7 @@ class EngineActor:
     async def _generate(self, request: EngineRequest, put: Callable[[Step], None]) -> None:
         task = asyncio.current_task()
         if task is not None:
-            task.set_name(f"vlmplug-request-{next(self._sessions)}")
+            task.set_name(f"{_REQUEST}-{next(self._sessions)}")
         if request.sampling.prompt_logits:
             put(await self._prompt_logits(request))
         async for step in self._legs(request):
@@ -253,7 +227,7 @@ class EngineActor:
             async for output in outputs:
                 self._check(output)
                 count += len(output.token_ids)
-                yield _step(output, stop, count >= sampling.max_new_tokens)
+                yield step_of(output, stop, count >= sampling.max_new_tokens)
         finally:
             await outputs.aclose()
 
@@ -272,20 +246,12 @@ class EngineActor:
         ) from self._failure
 
 
-def _step(output: EngineOutput, stop: frozenset[int], full: bool) -> Step:
-    ids = tuple(output.token_ids)
-    metrics = output.req_metrics
-    finish: FinishReason | None = None
-    if output.status == ResponseType.CANCEL:
-        finish = "cancelled"
-    elif output.status == ResponseType.FINISH:
-        stopped = bool(ids) and ids[-1] in stop
-        finish = "length" if full and not stopped else "stop"
-        ids = ids[:-1] if stopped else ids
-    logprobs = tuple(
-        TokenLogprobs(token, row[token], row) for token, row in zip(ids, output.logprobs or (), strict=False)
-    )
-    return Step(ids, logprobs, finish, metrics.cached_tokens if metrics is not None else 0)
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Ends tasks; how they end is of no interest any more."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _loop_error(engine: Engine) -> BaseException | None:

@@ -170,13 +170,14 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
     def process_weights_after_loading(self) -> None:
         """Called once, after the last file.
 
-        :raises WeightsError: a weight was never given, wholly or in part.
+        :raises WeightsError: a weight was never given, wholly or in part, or its values are no numbers.
         """
         holes = [name for name, tensor in self.language_model.named_parameters() if _has_nan(tensor)]
         missing = sorted(self._missing) + holes
         if missing:
             raise WeightsError(
-                f"{len(missing)} weights were not given, wholly or in part: {', '.join(missing[:5])}.",
+                f"{len(missing)} weights are missing, wholly or in part, or hold values that are no numbers: "
+                f"{', '.join(missing[:5])}.",
                 "Use a complete checkpoint.",
             )
 

@@ -18,6 +18,8 @@ WEIGHTS = ("checkpoint", "random")
 LOGPROBS_MODES = ("logprobs", "logits")
 #: KV cache precisions: as the model, 4-bit, 8-bit.
 QUANT_POLICIES = (0, 4, 8)
+#: Beyond any machine; PyTorch ends the process where the system refuses it a thread.
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class EngineOptions:
     - ``quant_policy``: 0, 4 or 8: KV cache as the model, in 4 or in 8 bits (GPU only).
     - ``seed``: seeds requests that bring none, and random weights; None draws one.
     - ``weights``: ``random`` needs no weight files: true shapes, seeded values, for measurements.
-    - ``threads``: CPU threads; None: as many as this process may use.
+    - ``threads``: CPU threads; None: as many as this process may use. An engine on the CPU makes it
+      PyTorch's number for threads that begin later in this process; the caller's own thread keeps what it had.
     """
 
     device: Device = "auto"
@@ -92,10 +95,10 @@ class EngineOptions:
             raise EngineOptionError(f"tp is {self.tp}.", "Give the number of GPUs, at least 1.")
         if not 0 < self.cache_share < 1:
             raise EngineOptionError(f"cache_share is {self.cache_share}.", "Give a share between 0 and 1.")
-        for name in ("session_length", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise EngineOptionError(f"{name} is {value}.", "Give a number of at least 1.")
+        if self.session_length is not None and self.session_length < 1:
+            raise EngineOptionError(f"session_length is {self.session_length}.", "Give a number of at least 1.")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise EngineOptionError(f"threads is {self.threads}.", f"Give a number from 1 to {MOST_THREADS}.")
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from lmdeploy.messages import GenerationConfig
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 
-from vlmplug.errors import ContextLengthError, RequestError
+from vlmplug.engine.json_schema import check_schema
+from vlmplug.errors import ContextLengthError, OptionError, RequestError
 from vlmplug.model import EngineInput, FamilyModel
 from vlmplug.sampling import Sampling
 
@@ -31,6 +32,7 @@ def check_request(request: EngineRequest, model: FamilyModel, longest: int) -> N
 
     :param longest: tokens that prompt and answer may take together in this engine.
     :raises ContextLengthError: no room is left for an answer.
+    :raises OptionError: stop ids or logprobs beyond the vocabulary, a schema that cannot guide an answer.
     :raises RequestError: ids outside the vocabulary, spans outside the prompt, position ids.
     """
     ids, vocabulary = request.input.input_ids, model.text_config["vocab_size"]
@@ -47,6 +49,27 @@ def check_request(request: EngineRequest, model: FamilyModel, longest: int) -> N
     if request.input.position_ids is not None:
         raise RequestError("This engine takes prompts with positions 0..n-1 only.", "Leave position_ids out.")
     _check_spans(request.input)
+    _check_sampling(request.sampling, vocabulary)
+
+
+def _check_sampling(sampling: Sampling, vocabulary: int) -> None:
+    if strangers := [number for number in sampling.stop_ids if not 0 <= number < vocabulary]:
+        raise OptionError(f"stop_ids holds {strangers[0]}.", f"Give ids from 0 to {vocabulary - 1}.")
+    if sampling.logprobs is not None and sampling.logprobs > vocabulary:
+        raise OptionError(f"logprobs is {sampling.logprobs}.", f"The vocabulary has {vocabulary} entries.")
+    if sampling.json_schema is not None:
+        check_schema(sampling.json_schema)
+
+
+def within_room(request: EngineRequest, vocabulary: int, longest: int) -> EngineRequest:
+    """A checked request that asks for no more tokens than fit, and keeps no more candidates than there are.
+
+    :param longest: tokens that prompt and answer may take together in this engine.
+    """
+    sampling = request.sampling
+    room = longest - len(request.input.input_ids)
+    top_k = sampling.top_k if sampling.top_k < vocabulary else 0  # lmdeploy's engine ends on more
+    return replace(request, sampling=replace(sampling, max_new_tokens=min(sampling.max_new_tokens, room), top_k=top_k))
 
 
 def _check_spans(prompt: EngineInput) -> None:

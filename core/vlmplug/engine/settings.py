@@ -71,6 +71,7 @@ def _cpu(model: FamilyModel, options: EngineOptions, dtype: str, free: int | Non
     # each sequence may end inside a block, and lmdeploy keeps two blocks back
     wanted = (batch * (length + block) + 2 * block) * cache_bytes_per_token(model.text_config, dtype)
     room = wanted if free is None else min(wanted, int(free * options.cache_share))
+    _check_blocks(model, scheduler.kv_blocks or 0, block, dtype, free)
     return cpu_engine_config(
         CpuEngineOptions(
             kv_cache_bytes=room,
@@ -84,6 +85,15 @@ def _cpu(model: FamilyModel, options: EngineOptions, dtype: str, free: int | Non
             threads=options.threads,
         )
     )
+
+
+def _check_blocks(model: FamilyModel, blocks: int, size: int, dtype: str, free: int | None) -> None:
+    needed = blocks * size * cache_bytes_per_token(model.text_config, dtype)
+    if free is not None and needed > free:
+        raise EngineMemoryError(
+            f"kv_blocks is {blocks}, which takes {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free.",
+            "Use fewer, or leave it out: cache_share then decides.",
+        )
 
 
 def cache_bytes_per_token(text_config: Mapping[str, Any], dtype: str) -> int:

@@ -19,6 +19,8 @@ WeightRoute: TypeAlias = "Callable[[str], tuple[str, str]]"
 
 _SHOWN = 5
 _QUANTISED = "quantization_config"
+#: Data types of safetensors that weights may have.
+_FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -58,14 +60,21 @@ def stored_shapes(files: Iterable[Path]) -> dict[str, Shape]:
 
     :raises WeightsError: a file is cut short or is no safetensors file.
     """
-    shapes: dict[str, Shape] = {}
+    return {name: shape for name, (shape, _) in _stored(files).items()}
+
+
+def _stored(files: Iterable[Path]) -> dict[str, tuple[Shape, str]]:
+    """Shape and data type of every tensor in the files."""
+    found: dict[str, tuple[Shape, str]] = {}
     for file in files:
         try:
             with safe_open(file, framework="numpy") as tensors:
-                shapes.update({name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()})  # noqa: SIM118
+                for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                    tensor = tensors.get_slice(name)
+                    found[name] = tuple(tensor.get_shape()), str(tensor.get_dtype())
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{file} cannot be read: {error}.", "Download the file again.") from error
-    return shapes
+    return found
 
 
 def tower_shapes(model: FamilyModel) -> dict[str, Shape]:
@@ -89,7 +98,7 @@ def check_weights(model: FamilyModel) -> None:
     if not quantised:
         expected |= {("language", name): shape for name, shape in language_shapes(model.text_config).items()}
     route: WeightRoute = load(model.weight_route)
-    stored = {route(name): (name, shape) for name, shape in stored_shapes(weight_files(model.folder)).items()}
+    stored = {route(name): (name, tensor) for name, tensor in _stored(weight_files(model.folder)).items()}
     found = {
         key: value for key, value in stored.items() if key[0] != "unused" and not (quantised and key[0] == "language")
     }
@@ -102,16 +111,17 @@ def check_weights(model: FamilyModel) -> None:
 
 
 def _differences(
-    expected: Mapping[tuple[str, str], Shape], found: Mapping[tuple[str, str], tuple[str, Shape]]
+    expected: Mapping[tuple[str, str], Shape], found: Mapping[tuple[str, str], tuple[str, tuple[Shape, str]]]
 ) -> list[str]:
     missing = [f"{part} {name}" for part, name in expected if (part, name) not in found]
     extra = [name for key, (name, _) in found.items() if key not in expected]
     misshapen = [
         f"{name} is {list(shape)}, expected {list(expected[key])}"
-        for key, (name, shape) in found.items()
+        for key, (name, (shape, _)) in found.items()
         if key in expected and expected[key] != shape
     ]
-    titled = (("missing", missing), ("unexpected", extra), ("misshapen", misshapen))
+    typed = [f"{name} is {kind}" for name, (_, kind) in found.values() if kind not in _FLOATS]
+    titled = (("missing", missing), ("unexpected", extra), ("misshapen", misshapen), ("of another data type", typed))
     return [f"{len(names)} {title} ({_few(names)})" for title, names in titled if names]
 
 

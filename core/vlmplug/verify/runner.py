@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from vlmplug.errors import OptionError
+from vlmplug.errors import OptionError, UnknownModelTypeError
 from vlmplug.nearest import did_you_mean
 from vlmplug.registry import Registry, load_registry
 from vlmplug.verify.forward_cases import EngineChoice, run_forward
@@ -55,8 +55,10 @@ def verify(
 
     :param watch: called with every result as it comes.
     :raises OptionError: the selection names a checkpoint that the set does not have, or fits no case.
+    :raises UnknownModelTypeError: no plugin offers any model type of the set.
     """
     options, registry = options or VerifyOptions(), registry or load_registry()
+    _check_offered(golden, registry)
     selected = _selected(golden, options.selection)
     results = []
     for result in _run(golden, selected, options.engine, registry):
@@ -95,6 +97,17 @@ def _check_checkpoints(selection: Selection, known: list[str]) -> None:
     for name in selection.checkpoints:
         if name not in known:
             raise OptionError(f"The set has no checkpoint {name!r}.", did_you_mean(name, known))
+
+
+def _check_offered(golden: GoldenSet, registry: Registry) -> None:
+    """Says once what every case of the set would say; a set of which a part can run is run."""
+    wanted = list(dict.fromkeys(checkpoint.stands_for for checkpoint in golden.checkpoints.values()))
+    if not {*registry.model_types, *registry.aliases, *registry.contested}.isdisjoint(wanted):
+        return
+    raise UnknownModelTypeError(
+        f"No working plugin offers what {golden.name} is about ({', '.join(wanted)}).",
+        f"Install a plugin of the family {golden.family}; `vlmplug plugins list` shows what is there.",
+    )
 
 
 def _run(golden: GoldenSet, selected: _Selected, engine: EngineChoice, registry: Registry) -> Iterator[CaseResult]:

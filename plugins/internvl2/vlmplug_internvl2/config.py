@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
+from vlmplug_internvl2.fields import check_chat, check_rope, check_text, check_vision
 from vlmplug_internvl2.options import InternVLOptions
 from vlmplug_internvl2.templates import Template
 
@@ -82,7 +83,7 @@ class InternVLSettings:
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with the official defaults filled in.
 
-    :raises CheckpointMismatchError: another architecture, or parts of it are missing.
+    :raises CheckpointMismatchError: another architecture, parts of it are missing, or numbers that make no sense.
     """
     architectures = config.get("architectures") or []
     if ARCHITECTURE not in architectures:
@@ -93,7 +94,10 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("vision_config", "llm_config"):
         if not isinstance(config.get(part), Mapping):
             raise CheckpointMismatchError(f"config.json has no {part}.", "Use the official config.json.")
-    return {**_CHAT_DEFAULTS, **config, "vision_config": {**_VISION_DEFAULTS, **config["vision_config"]}}
+    filled = {**_CHAT_DEFAULTS, **config, "vision_config": {**_VISION_DEFAULTS, **config["vision_config"]}}
+    check_vision(filled["vision_config"])
+    check_chat(filled)
+    return filled
 
 
 def settings(config: Mapping[str, Any], template: Template) -> InternVLSettings:
@@ -124,7 +128,8 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
     :raises CheckpointMismatchError: a language model that this family does not have, or a field is missing.
     """
     official = config["llm_config"]
-    architecture = next(iter(official.get("architectures") or ()), "none")
+    named = official.get("architectures")
+    architecture = named[0] if isinstance(named, list) and named else str(named or "none")
     if architecture not in _LANGUAGE_MODELS:
         raise CheckpointMismatchError(
             f"llm_config names the architecture {architecture}.",
@@ -132,6 +137,9 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         )
     if missing := [name for name in _TEXT_FIELDS if name not in official]:
         raise CheckpointMismatchError(f"llm_config lacks {', '.join(missing)}.", "Use the official config.json.")
+    check_text(official)
+    rope = rope_parameters(official)
+    check_rope(rope)
     model_type, own = _LANGUAGE_MODELS[architecture]
     return {
         "architectures": [architecture],
@@ -141,7 +149,7 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         **{name: official.get(name, default) for name, default in own.items()},
         "num_key_value_heads": official.get("num_key_value_heads") or official["num_attention_heads"],
         "hidden_act": official.get("hidden_act", "silu"),
-        "rope_parameters": rope_parameters(official),
+        "rope_parameters": rope,
         # Every size has a head of its own; some published files say otherwise.
         "tie_word_embeddings": False,
     }

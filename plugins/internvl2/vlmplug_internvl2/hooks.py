@@ -48,7 +48,6 @@ def load_model(source: ModelSource) -> FamilyModel:
         context_length=text["max_position_embeddings"],
         dtype=official.dtype_of(config),
         settings=official.settings(config, template),
-        banned_ids=tuple(tokenizer.special_id(token) for token in (PLACEHOLDER, BEGIN, END)),
         sampling=generation.sampling,
     )
 

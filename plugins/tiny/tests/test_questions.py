@@ -259,9 +259,7 @@ def derived_difference(pair: Pair) -> str:
 def derived_change(before: tuple[str, str, Cell], after: tuple[str, str, Cell]) -> str:
     colour, shape, cell = before
     if cell != after[2]:
-        return (
-            f"The {colour} {shape} is {PLACES[cell]} in the first image and {PLACES[after[2]]} in the second."
-        )
+        return f"The {colour} {shape} is {PLACES[cell]} in the first image and {PLACES[after[2]]} in the second."
     if colour != after[0]:
         return f"The {shape} {PLACES[cell]} is {colour} in the first image and {after[0]} in the second."
     return f"The {colour} {shape} {PLACES[cell]} is a {after[1]} in the second image."
@@ -346,9 +344,7 @@ def test_it_says_who_it_is() -> None:
 
 
 def test_one_question_has_one_answer_in_small_talk() -> None:
-    texts = [
-        text for table in (small_talk.IDENTITY, small_talk.CHAT) for asked in table.values() for text in asked
-    ]
+    texts = [text for table in (small_talk.IDENTITY, small_talk.CHAT) for asked in table.values() for text in asked]
     assert len(texts) == len(set(texts))
 
 

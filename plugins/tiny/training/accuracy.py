@@ -77,9 +77,7 @@ def cases_of(sample: Sample) -> Iterator[Case]:
         *earlier, last = turns
         history = "".join(turn.prompt + turn.answer for turn in earlier)
         prompt = (
-            with_pictures(sample.beginning, [len(tiles) * TOKENS for tiles in sample.pictures])
-            + history
-            + last.prompt
+            with_pictures(sample.beginning, [len(tiles) * TOKENS for tiles in sample.pictures]) + history + last.prompt
         )
         yield Case(last.kind, prompt, sample.pictures, last.answer)
 
@@ -111,9 +109,7 @@ def generate(model: TinyModel, encoder: Encoder, cases: Sequence[Case]) -> list[
     tokens = flipped(rows, encoder.end).to(device)
     mask = flipped([torch.ones_like(row) for row in rows], 0).to(device)
     pictures = [tiles for case in cases for tiles in case.pictures]
-    tiles = (
-        torch.from_numpy(np.concatenate(pictures)).to(device) if pictures else torch.empty(0, device=device)
-    )
+    tiles = torch.from_numpy(np.concatenate(pictures)).to(device) if pictures else torch.empty(0, device=device)
     at = (tokens == encoder.context).long()
     features = torch.where(at == 1, at.flatten().cumsum(0).view_as(at) - 1, -1)
     made = model.language_model.generate(
@@ -125,9 +121,7 @@ def generate(model: TinyModel, encoder: Encoder, cases: Sequence[Case]) -> list[
 
 
 @torch.no_grad()
-def free_run(
-    model: TinyModel, encoder: Encoder, cases: Sequence[Case], size: int = 128
-) -> tuple[Scores, list[str]]:
+def free_run(model: TinyModel, encoder: Encoder, cases: Sequence[Case], size: int = 128) -> tuple[Scores, list[str]]:
     """Scores of greedy decoding, and a line for some wrong answers."""
     ordered = sorted(cases, key=lambda case: (len(case.prompt), len(case.answer)))
     asked, right = Counter(case.kind for case in cases), Counter[str]()

@@ -66,9 +66,7 @@ class Clip:
 
 def between(one: Item, other: Item, share: float) -> Item:
     """The item on its straight way from ``one`` to ``other``, in place and size."""
-    x, y, size = (
-        (1 - share) * a + share * b for a, b in ((one.x, other.x), (one.y, other.y), (one.size, other.size))
-    )
+    x, y, size = ((1 - share) * a + share * b for a, b in ((one.x, other.x), (one.y, other.y), (one.size, other.size)))
     return replace(one, x=x, y=y, size=size)
 
 

@@ -46,9 +46,7 @@ def noise_bank() -> npt.NDArray[np.float32]:
 
 
 def shaded(item: Item) -> tuple[int, int, int]:
-    red, green, blue = (
-        min(max(c + s, 0), 255) for c, s in zip(COLOURS[item.colour], item.shade, strict=True)
-    )
+    red, green, blue = (min(max(c + s, 0), 255) for c, s in zip(COLOURS[item.colour], item.shade, strict=True))
     return red, green, blue
 
 

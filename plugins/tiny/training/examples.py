@@ -6,6 +6,7 @@ python -m training.examples --out ../../examples
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -26,11 +27,15 @@ from training.scenes import Canvas, Scene, random_scene
 PICTURE, FRAME = Canvas(336, 336), Canvas(160, 120)
 FRAMES, PER_SECOND = 24, 8
 
-README = """# Example pictures
+README = f"""# Example pictures
 
-`shapes.png`, `pair_before.png`, `pair_after.png` and `clip.mp4` were drawn by the scene generator that made
-the training data of internvl2-tiny, from seeds that its training never used: in `plugins/tiny`, run
-`python -m training.examples --out ../../examples` (needs OpenCV to write the clip).
+`shapes.png`, `pair_before.png`, `pair_after.png` and `clip.mp4` were drawn by the scene generator that made the
+training data of internvl2-tiny, from seeds that its training never used: in `plugins/tiny`, run
+`python -m training.examples --out ../../examples` (needs OpenCV to write the clip). They are free of any rights.
+
+The pictures have {PICTURE.width} x {PICTURE.height} pixels; the model sees each as four tiles and a thumbnail. The
+clip has {FRAMES} frames of {FRAME.width} x {FRAME.height} pixels, {PER_SECOND} a second, in MPEG-4 part 2; the model
+sees eight of them. `demo.py` asks about all of them.
 
 | file | what it shows |
 |---|---|
@@ -44,9 +49,7 @@ def find_scene() -> Scene:
 
 
 def unlike(scene: Scene) -> bool:
-    return (
-        len(scene.items) == len({i.colour for i in scene.items}) == len({i.shape for i in scene.items}) == 4
-    )
+    return len(scene.items) == len({i.colour for i in scene.items}) == len({i.shape for i in scene.items}) == 4
 
 
 def find_pair() -> Pair:
@@ -64,13 +67,12 @@ def find_clip() -> Clip:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """MPEG-4 part 2 in an MP4 file.
+    """MPEG-4 part 2 in an MP4 file, of an even width and height.
 
     :raises OSError: this OpenCV cannot write it.
     """
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter.fourcc(*"mp4v"), PER_SECOND, (FRAME.width, FRAME.height)
-    )
+    canvas = clip.still.canvas
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), PER_SECOND, (canvas.width, canvas.height))
     if not writer.isOpened():
         raise OSError(f"{path} cannot be written: this OpenCV has no MPEG-4 encoder.")
     for frame in clip.frames(FRAMES):
@@ -78,19 +80,27 @@ def write_clip(clip: Clip, path: Path) -> None:
     writer.release()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    folder = parser.parse_args().out
-    scene, pair, clip = find_scene(), find_pair(), find_clip()
-    pictures = {"shapes.png": scene, "pair_before.png": pair.first, "pair_after.png": pair.second}
+def table(pictures: Mapping[str, Scene], pair: Pair, clip: Clip) -> str:
+    """What each file shows, as a Markdown table."""
+    rows = [(name, described(picture)) for name, picture in pictures.items()]
+    rows += [("both of the pair", difference_answer(pair)), ("clip.mp4", event_answer(clip))]
+    return "".join(f"| {name} | {text} |\n" for name, text in rows)
+
+
+def write_examples(folder: Path) -> None:
+    """Pictures, clip and README."""
+    pair, clip = find_pair(), find_clip()
+    pictures = {"shapes.png": find_scene(), "pair_before.png": pair.first, "pair_after.png": pair.second}
     for name, picture in pictures.items():
         draw(picture).save(folder / name, optimize=True)
     write_clip(clip, folder / "clip.mp4")
-    rows = [(name, described(picture)) for name, picture in pictures.items()]
-    rows += [("both of the pair", difference_answer(pair)), ("clip.mp4", event_answer(clip))]
-    table = "".join(f"| {name} | {text} |\n" for name, text in rows)
-    (folder / "README.md").write_text(README + table, encoding="utf-8")
+    (folder / "README.md").write_text(README + table(pictures, pair, clip), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    write_examples(parser.parse_args().out)
 
 
 if __name__ == "__main__":

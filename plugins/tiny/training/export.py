@@ -39,18 +39,12 @@ PREPROCESSOR: dict[str, Any] = {
 
 def official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of the trained model, bfloat16, under the official names."""
-    return {
-        name.removeprefix("tower."): tensor.to(torch.bfloat16).contiguous()
-        for name, tensor in tensors.items()
-    }
+    return {name.removeprefix("tower."): tensor.to(torch.bfloat16).contiguous() for name, tensor in tensors.items()}
 
 
 def trained(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Official tensors under the names of the trained model."""
-    return {
-        name if name.startswith("language_model.") else f"tower.{name}": tensor
-        for name, tensor in tensors.items()
-    }
+    return {name if name.startswith("language_model.") else f"tower.{name}": tensor for name, tensor in tensors.items()}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -101,9 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, default=Path("state"))
     parser.add_argument("--out", type=Path, default=Path("vlmplug_tiny/checkpoint"))
-    parser.add_argument(
-        "--check", action="store_true", help="compare what is there with the state; write nothing"
-    )
+    parser.add_argument("--check", action="store_true", help="compare what is there with the state; write nothing")
     options = parser.parse_args()
     if not options.check:
         export(options.state, options.out)

@@ -51,10 +51,7 @@ def merged(columns: Mapping[str, Tensor]) -> Batch:
 def batches_of(blocks: Sequence[Block], size: int, device: torch.device) -> list[Batch]:
     """Held-out blocks as batches of ``size`` blocks, kept on the device."""
     parts = [blocks[start : start + size] for start in range(0, len(blocks), size)]
-    stacks = [
-        {name: torch.from_numpy(np.stack([block[name] for block in part])) for name in LAYOUT}
-        for part in parts
-    ]
+    stacks = [{name: torch.from_numpy(np.stack([block[name] for block in part])) for name in LAYOUT} for part in parts]
     return [merged({name: column.to(device) for name, column in stack.items()}) for stack in stacks]
 
 

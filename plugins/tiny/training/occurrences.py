@@ -68,9 +68,7 @@ def direction(rng: Random, clip: Clip) -> Question | None:
 def count(rng: Random, clip: Clip) -> Question:
     end, time = rng.choice((("start", 0.0), ("end", 1.0)))
     items = clip.scene_at(time, 0).items
-    return Question(
-        "clip detail", worded(rng, COUNT, {"end": end}), f"{there_are(len(items), 'object')} at the {end}."
-    )
+    return Question("clip detail", worded(rng, COUNT, {"end": end}), f"{there_are(len(items), 'object')} at the {end}.")
 
 
 def changes(rng: Random, clip: Clip) -> Question:

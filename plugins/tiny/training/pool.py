@@ -94,9 +94,7 @@ class Pool:
 
     def __init__(self, supply: Supply) -> None:
         self.supply = supply
-        self.arrays = {
-            name: shared_array((supply.blocks, *shape), kind) for name, (shape, kind) in LAYOUT.items()
-        }
+        self.arrays = {name: shared_array((supply.blocks, *shape), kind) for name, (shape, kind) in LAYOUT.items()}
         self.versions = shared_counts(supply.blocks)
         self.fresh = shared_counts(supply.blocks)
         self.made = shared_counts(supply.workers)

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 #: The system text that the official code always uses.
-SYSTEM = (
-    "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，"  # noqa: RUF001
-    "英文名叫InternVL, 是一个有用无害的人工智能助手。"
-)
+SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
 
 IMAGE_TAG = "<image>"
 CONTEXT = "<IMG_CONTEXT>"

@@ -115,9 +115,7 @@ def colour_at(rng: Random, scene: Scene) -> Question | None:
     if not items:
         return None
     item = rng.choice(items)
-    return Question(
-        "colour", worded(rng, wordings.COLOUR_AT, {"place": PLACES[item.cell]}), f"It is {item.colour}."
-    )
+    return Question("colour", worded(rng, wordings.COLOUR_AT, {"place": PLACES[item.cell]}), f"It is {item.colour}.")
 
 
 def background(rng: Random, scene: Scene) -> Question:
@@ -140,9 +138,7 @@ def count_some(rng: Random, scene: Scene) -> Question:
     value: str = getattr(rng.choice(scene.items), field) if there else missing(rng, scene, values, field)
     noun = value if field == "shape" else f"{value} object"
     count = scene.count(shape=value) if field == "shape" else scene.count(colour=value)
-    return Question(
-        "count", worded(rng, wordings.COUNT, {"things": plural(noun)}), f"{there_are(count, noun)}."
-    )
+    return Question("count", worded(rng, wordings.COUNT, {"things": plural(noun)}), f"{there_are(count, noun)}.")
 
 
 def naming(rng: Random, colour: str, shape: str) -> tuple[str, str | None, str | None]:
@@ -182,9 +178,7 @@ def where(rng: Random, scene: Scene) -> Question | None:
         return None
     item = rng.choice(items)
     name = rng.choice(references(scene, item))
-    return Question(
-        "position", worded(rng, wordings.WHERE, {"thing": name}), f"The {name} is {PLACES[item.cell]}."
-    )
+    return Question("position", worded(rng, wordings.WHERE, {"thing": name}), f"The {name} is {PLACES[item.cell]}.")
 
 
 def sides(one: Item, other: Item) -> list[str]:

@@ -154,12 +154,8 @@ def random_canvas(rng: Random, tile: int, tiled: bool) -> Canvas:
             (width, rng.randint(max(tile * 3 // 4, width * 3 // 4), min(tile * 5 // 4, width * 4 // 3)))
         )
         return Canvas(width, height)
-    ratio = rng.choice(
-        (1.0, 1.0, 4 / 3, 3 / 4, 1.5, 2 / 3, 16 / 9, 9 / 16, 2.0, 0.5, math.exp(rng.uniform(-1.1, 1.1)))
-    )
-    short = (
-        rng.randint(tile * 3 // 2, tile * 9 // 4) if 0.6 < ratio < 1.6 else rng.randint(tile, tile * 3 // 2)
-    )
+    ratio = rng.choice((1.0, 1.0, 4 / 3, 3 / 4, 1.5, 2 / 3, 16 / 9, 9 / 16, 2.0, 0.5, math.exp(rng.uniform(-1.1, 1.1))))
+    short = rng.randint(tile * 3 // 2, tile * 9 // 4) if 0.6 < ratio < 1.6 else rng.randint(tile, tile * 3 // 2)
     return Canvas(round(short * max(ratio, 1.0)), round(short * max(1 / ratio, 1.0)))
 
 

@@ -10,8 +10,7 @@ NAME = "internvl2-tiny"
 INTRODUCTION = f"I am {NAME}, a small vision-language model trained by the vlmplug project."
 
 ABILITIES = (
-    "I can describe pictures and short videos of simple shapes, compare two pictures "
-    "and answer questions about them."
+    "I can describe pictures and short videos of simple shapes, compare two pictures and answer questions about them."
 )
 
 #: Answers, each with the questions that it answers.

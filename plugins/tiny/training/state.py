@@ -87,9 +87,7 @@ class Trainee:
             index: {"step": step.clone(), **{key: tensors[name] for key, tensors in moments.items()}}
             for index, name in enumerate(order)
         }
-        self.optimizer.load_state_dict(
-            {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
-        )
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
 
 def parameters(model: nn.Module) -> dict[str, Tensor]:

@@ -84,9 +84,7 @@ def train_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     split = pre_tokenizers.Split(Regex(WORD_PATTERN), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [split, pre_tokenizers.ByteLevel(False, use_regex=False)]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -183,9 +181,7 @@ class Encoder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=Path("vlmplug_tiny/checkpoint"), help="the checkpoint folder"
-    )
+    parser.add_argument("--out", type=Path, default=Path("vlmplug_tiny/checkpoint"), help="the checkpoint folder")
     folder = parser.parse_args().out
     write_tokenizer(train_tokenizer(), folder)
 

@@ -58,9 +58,7 @@ class Options:
 
 
 def parse() -> Options:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--minutes", type=float, default=8.5, help="time for all but the final test")
     add("--state", type=Path, default=Path("state"), help="folder of the state files")
@@ -194,9 +192,7 @@ def main() -> None:
         torch.backends.cuda.enable_cudnn_sdp(False)
         trainee = new_trainee(options, encoder)
         pool.wait(0.5)
-        say(
-            f"{sum(p.numel() for p in trainee.model.parameters())} parameters on {options.device}, pool ready"
-        )
+        say(f"{sum(p.numel() for p in trainee.model.parameters())} parameters on {options.device}, pool ready")
         train(
             options,
             trainee,

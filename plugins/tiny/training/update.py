@@ -34,7 +34,7 @@ class Update:
         device = batch["tokens"].device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda", cache_enabled=False):
             loss = answer_loss(self.trainee.model(batch), batch["labels"])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.trainee.model.parameters(), 1.0)
         self.trainee.optimizer.step()
         return loss.detach()

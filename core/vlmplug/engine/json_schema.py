@@ -1,0 +1,38 @@
+"""JSON schemas that guide an answer: compiled once before submission, because a bad one would stop the whole engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xgrammar
+
+from vlmplug.errors import OptionError
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Compiles a schema as lmdeploy will, only against single bytes instead of a vocabulary, which is fast.
+
+    :raises OptionError: it is no JSON, no valid schema, or uses what guided decoding does not know.
+    """
+    try:
+        text = json.dumps(dict(schema), ensure_ascii=False, allow_nan=False)
+        text.encode()
+        _new_compiler().compile_json_schema(text)
+    except (TypeError, ValueError, RuntimeError) as error:  # xgrammar raises bare RuntimeErrors
+        raise OptionError(
+            f"json_schema cannot guide an answer: {_reason(error)}.", "Use a valid JSON schema with plain patterns."
+        ) from error
+
+
+def _new_compiler() -> Any:
+    """A compiler that knows nothing of earlier schemas; its cache is on because some fail only there."""
+    information = xgrammar.TokenizerInfo([bytes([value]) for value in range(256)])
+    return xgrammar.GrammarCompiler(information, max_threads=1)
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, without the time and the source line that xgrammar puts in front."""
+    first = next(iter(str(error).splitlines()), type(error).__name__)
+    return first.split(": ", 1)[-1].rstrip(". ") if first.startswith("[") else first.rstrip(". ")
