@@ -4,11 +4,11 @@ VENV := .venv/bin/
 
 .PHONY: demo test setup lint wheels versions
 
-demo: setup  ## ask the embedded model about the example pictures and clip
-	@$(VENV)python examples/demo.py
+demo:  ## ask the embedded model about the example pictures and clip
+	@$(PYTHON) .ci/environment.py demo
 
-test: setup  ## the whole test suite
-	@$(VENV)python -m pytest -n 2 --dist loadfile
+test:  ## the whole test suite
+	@$(PYTHON) .ci/environment.py test
 
 setup:
 	@$(PYTHON) .ci/environment.py

@@ -93,6 +93,7 @@ def check_listing(folder: Path, wheels: list[Path]) -> None:
 def check_demo(folder: Path, wheels: list[Path]) -> None:
     """With the extra, the demo answers, from the wheels and outside of the checkout."""
     check_extra("engine")
+    check_extra("video")
     python = environment(folder)
     run(UV, "pip", "install", "--quiet", "--no-deps", "--python", python, *wheels)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())

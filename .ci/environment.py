@@ -26,6 +26,9 @@ STAMP = VENV / "vlmplug-setup.json"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PACKAGES = (ROOT, ROOT / "plugins" / "internvl2", ROOT / "plugins" / "tiny")
 
+#: What can be run in the environment, by name.
+COMMANDS = {"demo": ("examples/demo.py",), "test": ("-m", "pytest", "-n", "2", "--dist", "loadfile")}
+
 #: Newest first; what comes after them is tried last.
 PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "python3.14")
 OLDEST = (3, 10)
@@ -51,6 +54,7 @@ LIGHT = Scope("test,dev", 0.2, 1.0, "test tools, without the engine")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("then", nargs="?", choices=tuple(COMMANDS), help="what to run in it afterwards")
     parser.add_argument("--without-engine", action="store_true", help="leave lmdeploy, torch and transformers out")
     parser.add_argument("--ignore-disk", action="store_true", help="go on although the disk seems too small")
     options = parser.parse_args()
@@ -64,7 +68,15 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nset-up: interrupted; repeating goes on where it ended.", file=sys.stderr)
         return 130
-    return 0
+    return run_command(options.then) if options.then else 0
+
+
+def run_command(name: str) -> int:
+    """Runs one of the commands in the environment, from the checkout; returns its exit code."""
+    try:
+        return subprocess.call([str(venv_python()), *COMMANDS[name]], cwd=ROOT)
+    except KeyboardInterrupt:
+        return 130
 
 
 def set_up(scope: Scope, ignore_disk: bool) -> None:

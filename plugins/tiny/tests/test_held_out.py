@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from training.clips import DIRECTIONS, EVENTS, Clip
+from training.conversations import random_content
 from training.drawing import draw
 from training.examples import FRAMES, PER_SECOND
 from training.held_out import HeldOut, even, held_out_of, held_out_questions, write_media
@@ -48,6 +50,13 @@ def test_a_follow_up_comes_after_a_first_question(questions: list[HeldOut]) -> N
         assert question.answer == question.turns[-1].answer
         if question.kind == "follow-up":
             assert len(question.turns) == 2
+
+
+@pytest.mark.parametrize("stream", ["training/0/0", "training/0/13", "training/1/0", "held out", "final"])
+def test_neither_training_nor_its_own_checks_see_what_is_asked_here(stream: str) -> None:
+    seen = {random_content(Random(f"{stream}/{number}")) for number in range(200)}
+    asked = {question.content for number in range(200) for question in held_out_of(number)}
+    assert asked & seen == {None}
 
 
 def of_type(questions: list[HeldOut], content: type) -> list[HeldOut]:

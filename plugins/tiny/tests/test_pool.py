@@ -117,8 +117,9 @@ def test_a_block_that_is_being_written_is_not_taken(supply: Supply, encoder: Enc
     for index in range(supply.blocks):
         pool.renew(index, 0, filler)
     pool.fresh[0], pool.versions[0] = 0, pool.versions[0] + 1  # as while a worker renews what was taken
-    for _ in range(5):
-        pool.take(Random(0), taken)
+    rng = Random(0)
+    for _ in range(12):
+        pool.take(rng, taken)
         assert np.array_equal(taken["tokens"], pool.arrays["tokens"][1])
 
 

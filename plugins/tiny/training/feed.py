@@ -70,7 +70,8 @@ class Feed:
 
     def upload(self, staging: Batch) -> Batch:
         wanted = {name: column for name, column in staging.items() if name not in REPORTING}
-        return merged({name: column.to(self.device, non_blocking=True) for name, column in wanted.items()})
+        # A copy also where the device is the processor: the next batch overwrites the staging memory.
+        return merged({name: column.to(self.device, non_blocking=True, copy=True) for name, column in wanted.items()})
 
     def work(self) -> None:
         rng = Random(self.pool.supply.stream)
