@@ -46,7 +46,9 @@ def test_valid(schema: dict[str, Any]) -> None:
         ({"const": float("nan")}, "float values"),
         ({"title": "\ud800"}, "surrogates"),
         ({"type": object()}, "not JSON serializable"),
+        (nested(101), "nested 10[0-9] deep"),
         (nested(100_000), "recursion"),
+        ({"enum": ["x" * 200_001]}, "characters"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

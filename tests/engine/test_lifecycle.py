@@ -108,7 +108,7 @@ class TestSmallCache:
     def test_takes_what_fits_and_refuses_the_rest(self, open_tiny: Open, reference: Reference) -> None:
         with open_tiny(kv_blocks=16) as small:
             answers = small.generate_batch(
-                [reference.request(name) for name in ("one_image_wide_13_tiles", "text_only", PROMPT)]
+                [reference.request(name) for name in ("one_image_wide_13_tiles", "text_only", "text_only")]
             )
             long = small.generate(reference.request("text_only", max_new_tokens=4000))
         assert isinstance(answers[0], ContextLengthError)

@@ -20,6 +20,7 @@ from vlmplug.errors import EngineOptionError
         ("cache_share", 1),
         ("session_length", 0),
         ("threads", 0),
+        ("threads", 1025),
     ],
 )
 def test_engine_option_out_of_range(field: str, value: object) -> None:

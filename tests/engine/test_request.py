@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data
-from vlmplug.errors import ContextLengthError, RequestError
+from vlmplug.engine.request import EngineRequest, check_request, generation_config, multimodal_data, within_room
+from vlmplug.errors import ContextLengthError, OptionError, RequestError
 from vlmplug.model import EngineInput, FamilyModel, MediaInput, MediaSpan
 from vlmplug.sampling import Sampling
 
@@ -41,6 +42,25 @@ def test_what_could_stop_the_engine_is_refused(model: FamilyModel, prompt: Engin
 def test_a_prompt_without_room_for_an_answer_says_how_long_it_is(model: FamilyModel, longest: int) -> None:
     with pytest.raises(ContextLengthError, match=rf"takes 6 tokens \(4 of them media\).*may take {longest}"):
         check_request(EngineRequest(PROMPT, Sampling()), model, longest)
+
+
+@pytest.mark.parametrize("sampling", [{"logprobs": 577}, {"stop_ids": (576,)}, {"json_schema": {"type": "x"}}], ids=str)
+def test_settings_that_could_stop_the_engine_are_refused(model: FamilyModel, sampling: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(sampling))):
+        check_request(EngineRequest(PROMPT, Sampling(**sampling)), model, 100)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        (Sampling(max_new_tokens=94), Sampling(max_new_tokens=94)),
+        (Sampling(max_new_tokens=95), Sampling(max_new_tokens=94)),
+        (Sampling(max_new_tokens=9, top_k=575), Sampling(max_new_tokens=9, top_k=575)),
+        (Sampling(max_new_tokens=9, top_k=576), Sampling(max_new_tokens=9, top_k=0)),
+    ],
+)
+def test_what_is_asked_for_is_cut_to_what_there_is(asked: Sampling, given: Sampling) -> None:
+    assert within_room(EngineRequest(PROMPT, asked), 576, 100) == EngineRequest(PROMPT, given)
 
 
 def test_media_items_are_fresh_objects_with_content_hashes() -> None:

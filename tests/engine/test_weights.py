@@ -94,6 +94,15 @@ def test_a_file_cut_short_is_named(model: FamilyModel, changed: Changed) -> None
         check_weights(replace(model, folder=folder))
 
 
+def test_whole_numbers_are_no_weights(model: FamilyModel, changed: Changed) -> None:
+    folder = changed(model.folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["mlp1.1.weight"] = weights["mlp1.1.weight"].astype("int8")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"1 of another data type \(mlp1.1.weight is I8\)"):
+        check_weights(replace(model, folder=folder))
+
+
 def test_no_weights_at_all_points_to_random_ones(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match='weights="random"'):
         weight_files(tmp_path)

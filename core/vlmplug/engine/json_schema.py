@@ -10,20 +10,34 @@ import xgrammar
 
 from vlmplug.errors import OptionError
 
+#: Compiling holds the engine up for everybody: its time grows with the square of the depth and worse.
+MOST_CHARACTERS = 200_000
+DEEPEST = 100
+
 
 def check_schema(schema: Mapping[str, Any]) -> None:
     """Compiles a schema as lmdeploy will, only against single bytes instead of a vocabulary, which is fast.
 
-    :raises OptionError: it is no JSON, no valid schema, or uses what guided decoding does not know.
+    :raises OptionError: it is no JSON, no valid schema, too large, or uses what guided decoding does not know.
     """
     try:
         text = json.dumps(dict(schema), ensure_ascii=False, allow_nan=False)
         text.encode()
+        _check_size(text)
         _new_compiler().compile_json_schema(text)
     except (TypeError, ValueError, RuntimeError) as error:  # xgrammar raises bare RuntimeErrors
         raise OptionError(
             f"json_schema cannot guide an answer: {_reason(error)}.", "Use a valid JSON schema with plain patterns."
         ) from error
+
+
+def _check_size(text: str) -> None:
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "{[") - (character in "}]")
+        deepest = max(deepest, depth)
+    if len(text) > MOST_CHARACTERS or deepest > DEEPEST:  # brackets in strings count, which harms no real schema
+        raise ValueError(f"{len(text)} characters, nested {deepest} deep; {MOST_CHARACTERS} and {DEEPEST} are allowed")
 
 
 def _new_compiler() -> Any:
