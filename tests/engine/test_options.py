@@ -16,6 +16,8 @@ from vlmplug.errors import EngineOptionError
         ("weights", "none"),
         ("quant_policy", 3),
         ("tp", 0),
+        ("tp", "2"),
+        ("tp", 1.5),
         ("cache_share", 0),
         ("cache_share", 1),
         ("session_length", 0),

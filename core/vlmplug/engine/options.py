@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,14 +49,13 @@ class SchedulerOptions:
 
     def __post_init__(self) -> None:
         for name in ("max_batch_size", "max_prefill_tokens", "kv_blocks", "tower_tiles"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise EngineOptionError(f"{name} is {value}.", "Give a number of at least 1.")
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name))
         if self.kv_blocks is not None and self.kv_blocks < 16:
             raise EngineOptionError(f"kv_blocks is {self.kv_blocks}.", "Give at least 16.")
         size = self.block_size
-        if size is not None and (size < 16 or size & (size - 1)):
-            raise EngineOptionError(f"block_size is {size}.", "Give a power of two of at least 16.")
+        if size is not None and (not isinstance(size, int) or size < 16 or size & (size - 1)):
+            raise EngineOptionError(f"block_size is {size!r}.", "Give a power of two of at least 16.")
         _one_of("logprobs_mode", self.logprobs_mode, LOGPROBS_MODES)
 
 
@@ -91,14 +91,20 @@ class EngineOptions:
         _one_of("dtype", self.dtype, DTYPES)
         _one_of("weights", self.weights, WEIGHTS)
         _one_of("quant_policy", self.quant_policy, QUANT_POLICIES)
-        if self.tp < 1:
-            raise EngineOptionError(f"tp is {self.tp}.", "Give the number of GPUs, at least 1.")
-        if not 0 < self.cache_share < 1:
-            raise EngineOptionError(f"cache_share is {self.cache_share}.", "Give a share between 0 and 1.")
-        if self.session_length is not None and self.session_length < 1:
-            raise EngineOptionError(f"session_length is {self.session_length}.", "Give a number of at least 1.")
-        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
-            raise EngineOptionError(f"threads is {self.threads}.", f"Give a number from 1 to {MOST_THREADS}.")
+        _whole("tp", self.tp)
+        if not isinstance(self.cache_share, int | float) or not 0 < self.cache_share < 1:
+            raise EngineOptionError(f"cache_share is {self.cache_share!r}.", "Give a share between 0 and 1.")
+        if self.session_length is not None:
+            _whole("session_length", self.session_length)
+        if self.threads is not None:
+            _whole("threads", self.threads, MOST_THREADS)
+
+
+def _whole(name: str, value: object, most: int = sys.maxsize) -> None:
+    """A whole number from 1 to ``most``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        limit = "of at least 1" if most == sys.maxsize else f"from 1 to {most}"
+        raise EngineOptionError(f"{name} is {value!r}.", f"Give a whole number {limit}.")
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -31,7 +31,7 @@ README = f"""# Example pictures
 
 `shapes.png`, `pair_before.png`, `pair_after.png` and `clip.mp4` were drawn by the scene generator that made the
 training data of internvl2-tiny, from seeds that its training never used: in `plugins/tiny`, run
-`python -m training.examples --out ../../examples` (needs OpenCV to write the clip). They are free of any rights.
+`python -m training.examples --out ../../examples` (needs OpenCV to write the clip).
 
 The pictures have {PICTURE.width} x {PICTURE.height} pixels; the model sees each as four tiles and a thumbnail. The
 clip has {FRAMES} frames of {FRAME.width} x {FRAME.height} pixels, {PER_SECOND} a second, in MPEG-4 part 2; the model
