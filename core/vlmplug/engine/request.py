@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from lmdeploy.messages import GenerationConfig
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
@@ -95,7 +96,7 @@ def _item(prompt: EngineInput, number: int) -> MultiModalData:
     span = prompt.spans[number]
     media = prompt.media[span.item]
     return MultiModalData(
-        data=torch.from_numpy(media.pixels),
+        data=torch.from_numpy(np.require(media.pixels, requirements="CW")),  # a copy where a plugin's is read-only
         start=span.start,
         end=span.start + span.length,
         content_hash=media.content_hash,

@@ -113,8 +113,8 @@ class Layer(nn.Module):
             MLP(vision),
         )
         scale = vision.get("initializer_factor", 1.0)
-        self.ls1 = nn.Parameter(scale * torch.ones(vision["hidden_size"]))
-        self.ls2 = nn.Parameter(scale * torch.ones(vision["hidden_size"]))
+        self.ls1 = nn.Parameter(torch.full((vision["hidden_size"],), float(scale)))
+        self.ls2 = nn.Parameter(torch.full((vision["hidden_size"],), float(scale)))
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = hidden + self.attn(self.norm1(hidden)) * self.ls1
