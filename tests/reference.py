@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmplug.pipeline import Request
-from vlmplug.sampling import Sampling
+from vlmplug.sampling import Answer, Sampling
 from vlmplug.verify.golden_request import prompt_request
 from vlmplug.verify.goldens import GoldenSet
 from vlmplug.verify.set_reader import read_golden_set
@@ -36,3 +36,9 @@ class Reference:
         """A conversation of the set, greedy for 24 tokens unless ``sampling`` says otherwise."""
         chosen = Sampling(**{"max_new_tokens": 24, "ignore_stop": True, **sampling})
         return prompt_request(self.golden, self.golden.prompts[self.checkpoint, prompt], chosen)
+
+
+def ids(answer: object) -> tuple[int, ...]:
+    """The generated ids of what must be an answer, not an error."""
+    assert isinstance(answer, Answer), answer
+    return answer.token_ids

@@ -248,7 +248,7 @@ def _last(deltas: Iterable[Delta]) -> Answer:
     for delta in deltas:
         answer = delta.answer or answer
     if answer is None:
-        raise EngineMissingError("The engine gave no answer.")
+        raise EngineStoppedError("The engine ended without an answer.", "Ask again.")
     return answer
 
 

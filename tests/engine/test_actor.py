@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.reference import Reference
+from tests.reference import Reference, ids
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.engine.request import EngineRequest
 from vlmplug.errors import ContextLengthError, EngineMemoryError, EngineOptionError, EngineStoppedError
 from vlmplug.model import EngineInput
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
-from vlmplug.sampling import Answer, Sampling
+from vlmplug.sampling import Sampling
 
 MODES = {
     "plain": SchedulerOptions(prefix_caching=False),
@@ -55,11 +55,6 @@ def pipelines(golden: Path) -> Iterator[Opened]:
     yield make
     for pipeline in made.values():
         pipeline.close()
-
-
-def ids(answer: object) -> tuple[int, ...]:
-    assert isinstance(answer, Answer), answer
-    return answer.token_ids
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference import Reference
+from tests.reference import Reference, ids
 from vlmplug.conversation import Conversation, PromptOptions, user_message
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.errors import DeviceError, EngineMemoryError, EngineStoppedError
@@ -51,11 +51,6 @@ def pipelines(golden: Path) -> Iterator[Callable[[str], Pipeline]]:
     yield make
     for pipeline in made.values():
         pipeline.close()
-
-
-def ids(answer: object) -> tuple[int, ...]:
-    assert isinstance(answer, Answer), answer
-    return answer.token_ids
 
 
 @pytest.mark.parametrize("mode", MODES)

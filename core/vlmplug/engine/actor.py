@@ -21,12 +21,12 @@ from lmdeploy.messages import EngineOutput, ResponseType
 from lmdeploy.pytorch.engine import Engine
 
 from vlmplug.engine import rope
-from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.generation import Generation, Step, step_of, typed_error
 from vlmplug.engine.request import (
     EngineRequest,
     check_request,
     generation_config,
+    hash_media,
     multimodal_data,
     within_room,
 )
@@ -41,14 +41,6 @@ from vlmplug.errors import (
 )
 from vlmplug.sampling import Sampling
 
-NEEDED = (
-    Needed("lmdeploy.pytorch.engine", "Engine.create_instance"),
-    Needed("lmdeploy.pytorch.engine", "Engine.stop"),
-    Needed("lmdeploy.pytorch.engine", "Engine.wait_tasks"),
-    Needed(
-        "lmdeploy.pytorch.engine.engine_instance", "EngineInstance.async_stream_infer", ("session_id", "multimodal")
-    ),
-)
 _STOP_SECONDS = 20.0
 _REQUEST = "vlmplug-request"
 
@@ -100,6 +92,7 @@ class EngineActor:
                 "prompt_logits needs an engine that reports logits.", 'Set SchedulerOptions(logprobs_mode="logits").'
             )
         request, generation = within_room(request, model.text_config["vocab_size"], longest), Generation()
+        hash_media(request.input)
         with self._gate:
             self._running()
             work = self._generate(request, generation.put)

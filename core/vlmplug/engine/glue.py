@@ -33,8 +33,6 @@ NEEDED = (
     Needed("lmdeploy.pytorch.multimodal.data_type", "MultiModalData", ("data", "start", "end", "content_hash")),
 )
 
-MODALITY = "image"
-
 
 class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMixin):  # type: ignore[misc]
     """Any family's model. The tower is replicated on every rank; lmdeploy shards the language model."""

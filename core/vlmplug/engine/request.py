@@ -85,6 +85,12 @@ def _check_spans(prompt: EngineInput) -> None:
         end = span.start + span.length
 
 
+def hash_media(prompt: EngineInput) -> None:
+    """Hashes the media in the caller's thread, once; megabytes of pixels would hold up the engine's loop."""
+    for media in prompt.media:
+        _ = media.content_hash
+
+
 def multimodal_data(prompt: EngineInput) -> dict[str, list[MultiModalData]] | None:
     """lmdeploy's media items; fresh objects, because it changes them in place."""
     if not prompt.spans:
@@ -96,7 +102,9 @@ def _item(prompt: EngineInput, number: int) -> MultiModalData:
     span = prompt.spans[number]
     media = prompt.media[span.item]
     return MultiModalData(
-        data=torch.from_numpy(np.require(media.pixels, requirements="CW")),  # a copy where a plugin's is read-only
+        data=torch.from_numpy(
+            np.require(media.pixels, requirements=("C", "W"))
+        ),  # a copy where a plugin's is read-only
         start=span.start,
         end=span.start + span.length,
         content_hash=media.content_hash,

@@ -29,6 +29,12 @@ NEEDED = (
     Needed("lmdeploy.pytorch.engine.model_agent.agent", "tqdm"),
     Needed("lmdeploy.pytorch.weight_loader.model_weight_loader", "tqdm"),
     Needed("lmdeploy.pytorch.engine", "Engine", ("model_path", "engine_config")),
+    Needed("lmdeploy.pytorch.engine", "Engine.create_instance"),
+    Needed("lmdeploy.pytorch.engine", "Engine.stop"),
+    Needed("lmdeploy.pytorch.engine", "Engine.wait_tasks"),
+    Needed(
+        "lmdeploy.pytorch.engine.engine_instance", "EngineInstance.async_stream_infer", ("session_id", "multimodal")
+    ),
 )
 
 

@@ -55,16 +55,11 @@ def _read_index(index: Path) -> dict[str, str]:
     return weight_map
 
 
-def stored_shapes(files: Iterable[Path]) -> dict[str, Shape]:
-    """Shape of every tensor in the files, read from their headers only.
+def _stored(files: Iterable[Path]) -> dict[str, tuple[Shape, str]]:
+    """Shape and data type of every tensor in the files, read from their headers only.
 
     :raises WeightsError: a file is cut short or is no safetensors file.
     """
-    return {name: shape for name, (shape, _) in _stored(files).items()}
-
-
-def _stored(files: Iterable[Path]) -> dict[str, tuple[Shape, str]]:
-    """Shape and data type of every tensor in the files."""
     found: dict[str, tuple[Shape, str]] = {}
     for file in files:
         try:

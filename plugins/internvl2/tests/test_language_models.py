@@ -12,13 +12,14 @@ import torch
 from transformers import AutoTokenizer
 
 from plugins.internvl2.tests.official_checkpoint import LAYOUTS, LONG_FROM, OfficialCheckpoint
+from tests.reference import ids
 from vlmplug.conversation import Conversation, assistant_message, system_message, user_message
 from vlmplug.engine.actor import Generation
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.engine.request import EngineRequest
 from vlmplug.model import EngineInput
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
-from vlmplug.sampling import Answer, Sampling
+from vlmplug.sampling import Sampling
 
 TOKENS = 16
 MODES: Mapping[str, SchedulerOptions] = {
@@ -108,11 +109,6 @@ def expected(checkpoint: Made, opened: Opened) -> Expected:
 
 def prepared(pipeline: Pipeline, conversation: Conversation) -> EngineInput:
     return pipeline.prepare(request(conversation)).engine_input
-
-
-def ids(answer: object) -> tuple[int, ...]:
-    assert isinstance(answer, Answer), answer
-    return answer.token_ids
 
 
 @pytest.mark.parametrize("mode", MODES)
