@@ -62,8 +62,6 @@ def keep_float32_exact(dtype: torch.dtype, device: torch.device) -> None:
 
 
 def _check_cpu(options: EngineOptions) -> None:
-    if options.tp > 1:
-        raise EngineOptionError(f"tp is {options.tp} on a CPU.", "Use tp 1, or device cuda.")
     if options.quant_policy:
         raise EngineOptionError(
             f"quant_policy is {options.quant_policy} on a CPU, which has no quantised KV cache.",

@@ -39,13 +39,28 @@ def session_length(model: FamilyModel, options: EngineOptions) -> int:
 def engine_config(model: FamilyModel, options: EngineOptions, device: str, dtype: str) -> PytorchEngineConfig:
     """lmdeploy's configuration.
 
+    :raises EngineOptionError: the model cannot be shared by that many ranks.
     :raises EngineMemoryError: the weights do not fit, or leave no room for a cache.
     """
+    _check_ranks(model, options.tp)
     free = _free_after_weights(model, options, device, dtype)
     config = _cpu(model, options, dtype, free) if device == "cpu" else _cuda(model, options)
     config.dtype = dtype  # lmdeploy checks it in __post_init__ only, and does not know float32 there
     config.logprobs_mode = "raw_logits" if options.scheduler.logprobs_mode == "logits" else "raw_logprobs"
     return config
+
+
+def _check_ranks(model: FamilyModel, tp: int) -> None:
+    """Every rank takes as many attention heads, and whole key-value heads or a copy of one."""
+    heads = model.text_config["num_attention_heads"]
+    groups = model.text_config.get("num_key_value_heads") or heads
+    shares = (ranks for ranks in range(1, heads + 1) if heads % ranks == 0)
+    possible = [ranks for ranks in shares if groups % ranks == 0 or ranks % groups == 0]
+    if tp not in possible:
+        raise EngineOptionError(
+            f"tp is {tp}, but {model.model_type} has {heads} attention heads with {groups} keys and values to share.",
+            f"Use one of {', '.join(map(str, possible))}.",
+        )
 
 
 def _cuda(model: FamilyModel, options: EngineOptions) -> PytorchEngineConfig:
@@ -61,6 +76,7 @@ def _cuda(model: FamilyModel, options: EngineOptions) -> PytorchEngineConfig:
         enable_prefix_caching=scheduler.prefix_caching,
         quant_policy=options.quant_policy,
         eager_mode=scheduler.eager,
+        distributed_executor_backend="uni" if options.tp == 1 else "mp",  # `worker_executor` takes the latter's place
     )
 
 
@@ -83,6 +99,7 @@ def _cpu(model: FamilyModel, options: EngineOptions, dtype: str, free: int | Non
             num_blocks=scheduler.kv_blocks or 0,
             prefix_caching=scheduler.prefix_caching,
             threads=options.threads,
+            tp=options.tp,
         )
     )
 

@@ -14,7 +14,7 @@ from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
-from vlmplug.engine import config, glue, rope
+from vlmplug.engine import config, glue, rope, worker_executor
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
 from vlmplug.engine.cpu.install import install as install_cpu
 from vlmplug.engine.device import choose_device, choose_dtype
@@ -77,6 +77,7 @@ def prepare_lmdeploy() -> None:
     """
     check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED))
     install_cpu()
+    worker_executor.install()
     get_logger("lmdeploy").setLevel(logging.ERROR)
     for module in (agent, model_weight_loader):
         module.tqdm = _late_progress

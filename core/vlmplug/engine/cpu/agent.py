@@ -21,10 +21,8 @@ from lmdeploy.pytorch.engine.model_agent.agent import BaseModelAgent
 
 from vlmplug.engine.cpu.config import CpuBackendConfig
 from vlmplug.engine.cpu.device import CPU, occupy
-from vlmplug.engine.cpu.memory import available_memory
-from vlmplug.errors import EngineMemoryError, EngineOptionError
-
-_FEWEST_BLOCKS = 3  # one is lmdeploy's own, one holds tokens, one is room to grow
+from vlmplug.engine.cpu.memory import available_memory, blocks_in
+from vlmplug.errors import EngineOptionError
 
 # lmdeploy's step context is one for the whole process, and two steps at once would only share the same cores
 _step = threading.Lock()
@@ -93,7 +91,7 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
         """
         sizes: tuple[int, int, int] = super().build_cache_plans(cache_config, spec_cache_config)
         if cache_config.num_gpu_blocks == 0:
-            cache_config.num_gpu_blocks = _blocks_in(self.backend_config.kv_cache_bytes, sizes[0])
+            cache_config.num_gpu_blocks = blocks_in(self.backend_config.kv_cache_bytes, sizes[0])
         return sizes
 
     def get_free_mem(self) -> int:
@@ -135,17 +133,6 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
         self._leave_device()
 
 
-def _blocks_in(budget: int, block_bytes: int) -> int:
-    blocks = budget // block_bytes
-    if blocks < _FEWEST_BLOCKS:
-        raise EngineMemoryError(
-            f"{budget} bytes hold {blocks} blocks of {block_bytes} bytes of keys and values; "
-            f"{_FEWEST_BLOCKS} are needed.",
-            "Give the cache more memory, or choose smaller blocks.",
-        )
-    return blocks
-
-
 def _require_supported(arguments: dict[str, Any]) -> None:
     model, cache = arguments["model_config"], arguments["cache_config"]
     if not isinstance(arguments["backend_config"], CpuBackendConfig):
@@ -156,7 +143,6 @@ def _require_supported(arguments: dict[str, Any]) -> None:
         (arguments["misc_config"].memdecode_config is not None, "memory decoding"),
         (int(cache.quant_policy) != 0, "quantised keys and values"),
         (bool(model.states_shapes), "state space models"),
-        (arguments["dist_ctx"].dist_config.world_size > 1, "several processes"),
     ):
         if asked:
             raise EngineOptionError(f"device=cpu does not offer {name}.", 'Leave it out, or use device="cuda".')

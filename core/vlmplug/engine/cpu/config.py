@@ -27,7 +27,8 @@ class CpuEngineOptions:
     :param block_size: tokens in one block of the cache: a power of two, 16 at least.
     :param num_blocks: blocks of the cache, instead of ``kv_cache_bytes``; 0: by bytes.
     :param prefix_caching: reuse keys and values of equal beginnings.
-    :param threads: of PyTorch; None: all cores that this process may use.
+    :param threads: of PyTorch, all ranks together; None: all cores that this process may use.
+    :param tp: ranks that share the language model, each a process; ``kv_cache_bytes`` is for all together.
     :param logprobs: what the engine reports for each token: log-probabilities, or the logits as they are.
     """
 
@@ -40,6 +41,7 @@ class CpuEngineOptions:
     num_blocks: int = 0
     prefix_caching: bool = False
     threads: int | None = None
+    tp: int = 1
     logprobs: Literal["raw_logprobs", "raw_logits"] = "raw_logprobs"
 
 
@@ -66,6 +68,7 @@ def cpu_engine_config(options: CpuEngineOptions) -> CpuEngineConfig:
     """
     _check(options)
     config = CpuEngineConfig(
+        tp=options.tp,
         session_len=options.session_len,
         max_batch_size=options.max_batch_size,
         max_prefill_token_num=options.max_prefill_token_num,
@@ -74,9 +77,9 @@ def cpu_engine_config(options: CpuEngineOptions) -> CpuEngineConfig:
         enable_prefix_caching=options.prefix_caching,
         logprobs_mode=options.logprobs,
         eager_mode=True,
-        distributed_executor_backend="uni",
-        kv_cache_bytes=options.kv_cache_bytes,
-        threads=thread_count(options.threads),
+        distributed_executor_backend="uni" if options.tp == 1 else "mp",
+        kv_cache_bytes=options.kv_cache_bytes // options.tp,
+        threads=max(1, thread_count(options.threads) // options.tp),
     )
     # lmdeploy checks both in __post_init__ against the devices and types that it knows
     config.device_type = CPU
@@ -101,6 +104,6 @@ def _check(options: CpuEngineOptions) -> None:
         raise EngineOptionError(f"block_size={size}.", "It must be a power of two, 16 at least.")
     if options.kv_cache_bytes < 1 and options.num_blocks < 1:
         raise EngineOptionError("The cache of keys and values has no memory.", "Set kv_cache_bytes.")
-    for name in ("max_batch_size", "max_prefill_token_num"):
+    for name in ("max_batch_size", "max_prefill_token_num", "tp"):
         if getattr(options, name) < 1:
             raise EngineOptionError(f"{name}={getattr(options, name)}.", "It must be 1 at least.")

@@ -15,7 +15,7 @@ from vlmplug.engine.compatibility import Installation, Needed
 _AGENT = "lmdeploy.pytorch.engine.model_agent.agent"
 _CACHE = "lmdeploy.pytorch.engine.cache_engine.engine"
 _ENGINE = "lmdeploy.pytorch.engine.engine"
-_EXECUTOR = "lmdeploy.pytorch.engine.executor.uni_executor"
+_EXECUTORS = ("lmdeploy.pytorch.engine.executor.uni_executor", "lmdeploy.pytorch.engine.executor.base_worker")
 _LOGITS = "lmdeploy.pytorch.engine.logits_process"
 _SELECTOR = "lmdeploy.pytorch.backends.selector"
 _DEFAULT_ROTARY = "lmdeploy.pytorch.backends.default.rotary_embedding"
@@ -47,7 +47,7 @@ NEEDED = (
     Needed(_CACHE, "torch"),
     Needed("lmdeploy.pytorch.engine.config_builder", "ConfigBuilder.build_backend_config", ("engine_config",)),
     Needed(_ENGINE, "EngineChecker.handle"),
-    Needed(_EXECUTOR, "build_model_agent", ("device_ctx", "backend_config")),
+    *(Needed(executor, "build_model_agent", ("device_ctx", "backend_config", "dist_ctx")) for executor in _EXECUTORS),
     Needed(_LOGITS, "torch"),
 )
 """All of lmdeploy that the CPU device relies on."""
@@ -64,7 +64,8 @@ def _install() -> None:
     for module in (_AGENT, _CACHE, _LOGITS):
         _replace(module, "torch", lambda theirs: TorchView())
     _replace(_ENGINE, "EngineChecker", _checker)
-    _replace(_EXECUTOR, "build_model_agent", _agent_builder)
+    for executor in _EXECUTORS:
+        _replace(executor, "build_model_agent", _agent_builder)
     _replace_backend_config()
 
 
@@ -101,7 +102,8 @@ def _agent_builder(theirs: Callable[..., Any]) -> Callable[..., Any]:
     def build_model_agent(**arguments: Any) -> Any:
         device_type = arguments["device_ctx"].device_type
         if device_type == "cpu":
-            return CpuModelAgent(dist_ctx=get_dist_manager().current_context(), **arguments)
+            alone = {"dist_ctx": get_dist_manager().current_context()}
+            return CpuModelAgent(**{**alone, **arguments})
         require_free(device_type)
         return theirs(**arguments)
 

@@ -1,4 +1,4 @@
-"""How much main memory is free for this process."""
+"""How much main memory is free for this process, and what a budget of it holds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlmplug.engine.cpu.proc import CGROUP_ROOT, read_text
+from vlmplug.errors import EngineMemoryError
 
 MEMORY_INFO = Path("/proc/meminfo")
+_FEWEST_BLOCKS = 3  # one is lmdeploy's own, one holds tokens, one is room to grow
 
 
 def available_memory(root: Path = CGROUP_ROOT, memory_info: Path = MEMORY_INFO) -> int | None:
@@ -17,6 +19,21 @@ def available_memory(root: Path = CGROUP_ROOT, memory_info: Path = MEMORY_INFO) 
     """
     limits = [*_machine(memory_info), *_control_group(root)]
     return min(limits, default=None)
+
+
+def blocks_in(budget: int, block_bytes: int) -> int:
+    """Blocks of the cache that fit into ``budget`` bytes.
+
+    :raises EngineMemoryError: too few to work with.
+    """
+    blocks = budget // block_bytes
+    if blocks < _FEWEST_BLOCKS:
+        raise EngineMemoryError(
+            f"{budget} bytes hold {blocks} blocks of {block_bytes} bytes of keys and values; "
+            f"{_FEWEST_BLOCKS} are needed.",
+            "Give the cache more memory, or choose smaller blocks.",
+        )
+    return blocks
 
 
 def _machine(memory_info: Path) -> Iterator[int]:
