@@ -10,33 +10,33 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import yaml
-
+from vlmplug.bounded_file import read_start
 from vlmplug.errors import ManifestError
 from vlmplug.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from yaml.events import AliasEvent, Event
+    from vlmplug.document_cache import DocumentCache
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
+#: Characters of one text.
+MAX_TEXT = 10_000
 #: Values in one file, counted after aliases are expanded.
 MAX_VALUES = 50_000
+#: Characters of the way to a value; more would let a short file take much memory.
+MAX_KEY = 500
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][-+]?[0-9]{1,3})?")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Content: TypeAlias = "str | list[Value] | dict[str, Value]"
 
 
-@dataclass(slots=True)
 class Value:
     """One value of a document, with its place.
 
@@ -45,12 +45,14 @@ class Value:
     - ``line``: from 1. ``key``: the way from the top, for example ``families.internvl2.title``.
     """
 
-    content: Content
-    plain: bool
-    file: Path
-    line: int
-    key: str
-    size: int = 1
+    __slots__ = ("content", "file", "key", "line", "plain")
+
+    def __init__(self, content: Content, plain: bool, file: Path, line: int, key: str) -> None:
+        self.content = content
+        self.plain = plain
+        self.file = file
+        self.line = line
+        self.key = key
 
     def error(self, problem: str, remedy: str = "") -> ManifestError:
         """An error that starts with file, line and key."""
@@ -85,30 +87,36 @@ class Value:
         """Whether nothing is written there (or null)."""
         return self.plain and self.content in ("", "~", "null")
 
-    def values(self) -> list[Value]:
+    def values(self, least: int = 0) -> list[Value]:
         """The values of a sequence.
 
-        :raises ManifestError: it is no sequence.
+        :param least: how many there have to be.
+        :raises ManifestError: it is no sequence, or too short.
         """
         if isinstance(self.content, list):
+            if len(self.content) < least:
+                raise self.error("the list is empty.", "Write at least one value.")
             return self.content
         raise self.error(f"expected a list, found {self._kind()}.", "Write [a, b] or one '- value' a line.")
 
     def text(self) -> str:
         """A text that is not empty.
 
-        :raises ManifestError: a list, a mapping, or nothing.
+        :raises ManifestError: a list, a mapping, nothing, or a number or truth value without quotation marks.
         """
-        if isinstance(self.content, str) and not self.empty and self.content.strip():
-            return self.content
-        raise self.error(f"expected a text, found {self._kind()}.")
+        if not isinstance(self.content, str) or self.empty or not self.content.strip():
+            raise self.error(f"expected a text, found {self._kind()}.")
+        if not isinstance(self.data(), str):
+            raise self.error(f"expected a text, found {self.content}.", f'Put it in quotation marks: "{self.content}".')
+        return self.content
 
-    def texts(self) -> tuple[str, ...]:
+    def texts(self, least: int = 0) -> tuple[str, ...]:
         """A list of texts.
 
-        :raises ManifestError: it is no list, or one of its values is no text.
+        :param least: how many there have to be.
+        :raises ManifestError: it is no list, too short, or one of its values is no text.
         """
-        return tuple(value.text() for value in self.values())
+        return tuple(value.text() for value in self.values(least))
 
     def word(self, valid: Sequence[str]) -> str:
         """One of the words ``valid``.
@@ -117,7 +125,7 @@ class Value:
         """
         word = self.text()
         if word not in valid:
-            raise self.error(f"{word!r} is not valid here.", did_you_mean(word, valid))
+            raise self.error(f"{self._shown()} is not valid here.", did_you_mean(word, valid))
         return word
 
     def integer(self, low: int, high: int) -> int:
@@ -126,6 +134,8 @@ class Value:
         :raises ManifestError: something else.
         """
         number = self.data()
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             raise self.error(f"{self._shown()} is not a whole number from {low} to {high}.")
         return number
@@ -159,134 +169,49 @@ class Value:
         return self._kind() if not isinstance(self.content, str) else repr(self.content[:60])
 
 
-def read_document(file: Path) -> Value:
+def read_document(file: Path, cache: DocumentCache | None = None) -> Value:
     """The top value of a YAML file.
 
+    :param cache: where the values of files that were read before are kept; the result is the same without it.
     :raises ManifestError: it cannot be read, is no regular file, too large, too deep, expands to too much through
         aliases, or is not YAML; with the line.
     """
-    return _Composer(file).compose(_read_text(file))
+    text = _read_text(file)
+    kept = cache.load(file, text) if cache is not None else None
+    if kept is not None:
+        return kept
+    from vlmplug.composer import compose
+
+    value = compose(file, text)
+    if cache is not None:
+        cache.store(text, value)
+    return value
+
+
+def item_key(key: str, number: int) -> str:
+    """The key of an item of a sequence."""
+    return f"{key}[{number}]"
+
+
+def entry_key(key: str, name: str) -> str:
+    """The key of an entry of a mapping."""
+    return f"{key}.{name}" if key else name
 
 
 def _read_text(file: Path) -> str:
     try:
         if not stat.S_ISREG(os.stat(file).st_mode):
             raise ManifestError(f"{file} is not a regular file.", "Give the path of a YAML file.")
-        with open(file, "rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = read_start(file, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ManifestError(f"{file} is larger than {MAX_BYTES:,} bytes.", "Split it, or remove what is not data.")
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise ManifestError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
         ) from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{file} is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
-
-
-class _Composer:
-    """Builds values from the parser's events, one at a time, so that every bound holds before memory is spent."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.anchors: dict[str, Value] = {}
-        self.events: Iterator[Event] = iter(())
-        self.total = 0
-
-    def compose(self, text: str) -> Value:
-        self.events = yaml.parse(text, Loader=_LOADER)
-        try:
-            return self._document()
-        except yaml.YAMLError as error:
-            raise self._broken(error) from error
-
-    def _document(self) -> Value:
-        next(self.events)  # the start of the stream
-        if not isinstance(next(self.events), yaml.DocumentStartEvent):
-            raise ManifestError(f"{self.file} is empty.", "Write at least its first key.")
-        top = self._value(next(self.events), "", 0)
-        next(self.events)  # the end of the document
-        if not isinstance(after := next(self.events), yaml.StreamEndEvent):
-            raise ManifestError(
-                f"{self.file}:{_line(after)}: a second document starts here.", "Keep one document a file."
-            )
-        return top
-
-    def _value(self, event: Event, key: str, depth: int) -> Value:
-        if depth > MAX_DEPTH:
-            raise ManifestError(f"{self.file}:{_line(event)}: nested deeper than {MAX_DEPTH} levels.", "Flatten it.")
-        if isinstance(event, yaml.AliasEvent):
-            return self._aliased(event, key)
-        value = self._composed(event, key, depth)
-        if anchor := getattr(event, "anchor", None):
-            self.anchors[anchor] = value
-        return value
-
-    def _composed(self, event: Event, key: str, depth: int) -> Value:
-        value = Value("", False, self.file, _line(event), key)
-        self._count(1, event)
-        if (tag := getattr(event, "tag", None)) is not None:
-            raise value.error(f"the tag {tag} is not allowed.", "Write plain data.")
-        if isinstance(event, yaml.ScalarEvent):
-            value.content, value.plain = event.value, event.implicit[0]
-        elif isinstance(event, yaml.SequenceStartEvent):
-            value.content = list(self._items(key, depth))
-        else:
-            value.content = self._pairs(value, key, depth)
-        value.size = 1 + (sum(part.size for part in _parts(value.content)))
-        return value
-
-    def _items(self, key: str, depth: int) -> Iterator[Value]:
-        number = 0
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            yield self._value(event, f"{key}[{number}]", depth + 1)
-            number += 1
-
-    def _pairs(self, owner: Value, key: str, depth: int) -> dict[str, Value]:
-        pairs: dict[str, Value] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent):
-                raise owner.error("a key is not a plain word.", "Use words as keys.")
-            inner = f"{key}.{event.value}" if key else event.value
-            value = self._value(next(self.events), inner, depth + 1)
-            if event.value in pairs:
-                raise value.error(f"given twice (first on line {pairs[event.value].line}).", "Keep one of the two.")
-            pairs[event.value] = value
-        return pairs
-
-    def _aliased(self, event: AliasEvent, key: str) -> Value:
-        anchor = event.anchor
-        if anchor not in self.anchors:
-            raise ManifestError(
-                f"{self.file}:{_line(event)}: *{anchor} has no &{anchor} before it.", "Define it first."
-            )
-        origin = self.anchors[anchor]
-        self._count(origin.size, event)
-        return Value(origin.content, origin.plain, self.file, _line(event), key, origin.size)
-
-    def _count(self, values: int, event: Event) -> None:
-        self.total += values
-        if self.total > MAX_VALUES:
-            raise ManifestError(
-                f"{self.file}:{_line(event)}: more than {MAX_VALUES:,} values, aliases expanded.", "Split the file."
-            )
-
-    def _broken(self, error: yaml.YAMLError) -> ManifestError:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        return ManifestError(f"{self.file}{line}: not valid YAML: {problem}.", "Check indentation, quotes and colons.")
-
-
-def _parts(content: Content) -> Sequence[Value]:
-    if isinstance(content, dict):
-        return list(content.values())
-    return content if isinstance(content, list) else ()
-
-
-def _line(event: Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark is not None else 0
 
 
 def _scalar(text: str) -> str | int | float | bool | None:

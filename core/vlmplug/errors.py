@@ -6,10 +6,14 @@
     ├── RegistryError              the registry, a manifest, or a name in it
     │   ├── ManifestError          a manifest breaks its schema
     │   ├── UnknownModelTypeError  no plugin offers this model type
+    │   ├── NoPluginError          a known model type without a plugin here
+    │   ├── AmbiguousModelError    several model types fit, or none of a known family
     │   └── DuplicateNameError     two plugins claim one name
     ├── PluginError                a plugin misbehaved
     │   ├── PluginLoadError        it could not be imported or registered
+    │   │   └── RequirementError   a library that it needs is missing or has the wrong version
     │   ├── HookFailedError        one of its hooks raised
+    │   ├── HookTimeoutError       one of its hooks did not return in time
     │   └── HookResultError        one of its hooks returned something else than promised
     ├── CheckpointError            the model folder
     │   ├── CheckpointMismatchError  it belongs to another family or model type
@@ -29,7 +33,17 @@
     │   ├── EngineMemoryError      too little memory for weights or cache
     │   ├── EngineStoppedError     the engine ended while a request was under way
     │   └── GenerationCancelledError  the caller cancelled the request
-    └── GoldenSetError             a reference set that is not of format 1
+    ├── HubError                   a model hub, or a download from it
+    │   ├── HubUnreachableError    no connection, or no answer in time
+    │   ├── HubAccessError         the hub wants an account, a token or consent first
+    │   ├── HubNotFoundError       no such repository, revision or file
+    │   ├── HubRateError           too many requests, for longer than we wait
+    │   ├── HubChecksumError       bytes that are not those that the hub promised
+    │   ├── HubOfflineError        nothing may be fetched, and it is not on this machine
+    │   └── DiskSpaceError         too little free space for what would be written
+    ├── InstallError               a plugin that cannot be installed or uninstalled
+    ├── GoldenSetError             a reference set that is not of format 1
+    └── RecordError                a record of a verification or a measurement
 
 Each message says what was wrong, where, what was expected, and how to mend it. ``remedy`` holds the last part on
 its own, so that a terminal can show it on a line of its own.
@@ -66,6 +80,14 @@ class UnknownModelTypeError(RegistryError):
     """No installed plugin offers this model type."""
 
 
+class NoPluginError(RegistryError):
+    """A known model type that no working plugin carries; the remedy points to what does."""
+
+
+class AmbiguousModelError(RegistryError):
+    """A name, hub id or folder that does not lead to one model type: several fit, or none of a family that is known."""
+
+
 class DuplicateNameError(RegistryError):
     """Two plugins claim the same name."""
 
@@ -76,6 +98,14 @@ class PluginError(VlmplugError):
 
 class PluginLoadError(PluginError):
     """A plugin could not be imported or registered."""
+
+
+class RequirementError(PluginLoadError):
+    """A library that a plugin needs is missing or has the wrong version."""
+
+
+class HookTimeoutError(PluginError):
+    """A hook did not return before its deadline; what it returns later is dropped."""
 
 
 class HookFailedError(PluginError):
@@ -158,8 +188,48 @@ class GenerationCancelledError(EngineError):
     """The caller cancelled the request."""
 
 
+class HubError(VlmplugError):
+    """A model hub, or a download from it."""
+
+
+class HubUnreachableError(HubError):
+    """No connection to the hub, or no answer in time."""
+
+
+class HubAccessError(HubError):
+    """The hub wants an account, a token or consent before it gives the files."""
+
+
+class HubNotFoundError(HubError):
+    """The hub has no such repository, revision or file."""
+
+
+class HubRateError(HubError):
+    """The hub wants fewer requests, for longer than we wait."""
+
+
+class HubChecksumError(HubError):
+    """The bytes that came are not those that the hub promised; they were deleted."""
+
+
+class HubOfflineError(HubError):
+    """Nothing may be fetched, and what is needed is not on this machine."""
+
+
+class DiskSpaceError(HubError):
+    """Too little free space for what would be written; nothing was."""
+
+
+class InstallError(VlmplugError):
+    """A plugin cannot be installed or uninstalled."""
+
+
 class GoldenSetError(VlmplugError):
     """A reference set that is not of format 1."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem, remedy or "Get a complete copy of the set, or mend it there.")
+
+
+class RecordError(VlmplugError):
+    """A record of a verification or a measurement cannot be read or written."""

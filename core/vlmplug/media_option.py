@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from vlmplug.errors import OptionError
+from vlmplug.light_dataclass import dataclass
 from vlmplug.nearest import did_you_mean
 
 OptionType = Literal["integer", "number", "boolean", "word", "interval"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from vlmplug.light_dataclass import dataclass, field
 from vlmplug.media_option import MediaOption
 
 Modality = Literal["text", "image", "video"]
 Layer = Literal["built-in", "installed", "user", "option"]
 
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+#: Patterns of the files that a checkpoint needs, where its family names none: configuration, tokenizer, weights.
+CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.tiktoken", "merges.txt", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,32 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One value and where it was declared."""
+
+    value: str
+    source: Source
+
+
+@dataclass(frozen=True)
 class Hub:
-    """Repository ids of the official checkpoint; ``revision`` None: the newest."""
+    """Repository ids of the official checkpoint on each hub; a revision that is None: the newest."""
 
     huggingface: str | None = None
     modelscope: str | None = None
-    revision: str | None = None
+    huggingface_revision: str | None = None
+    modelscope_revision: str | None = None
 
 
 @dataclass(frozen=True)
 class Licence:
-    """Licence of the weights; ``note``: what comes with it; ``accept``: the hub asks for consent first."""
+    """Licence of the weights; ``note``: what comes with it; ``accept``: it must be accepted before they are used;
+    ``url``: its text."""
 
     name: str
     note: str = ""
     accept: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,14 +80,31 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Signs:
+    """What tells a checkpoint of one family, or of one template, from others; keys are dotted ones of ``config.json``.
+
+    - ``present``, ``absent``: keys that it has, and keys that it does not have. ``equal``: keys with their values.
+    - ``text``: by name of a file beside ``config.json``, words in it; a file that is not there says nothing.
+    """
+
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    equal: Mapping[str, Any] = field(default_factory=dict)
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Family:
     """Model types that load, prompt and preprocess alike.
 
     - ``plugin``: owner, whose hooks answer for every model type of the family.
     - ``architectures``: what ``config.json`` of its checkpoints says under ``architectures``.
+    - ``signs``: what its checkpoints have beyond the architecture; ``template_signs``: the same by template.
     - ``config``: keys that all its ``config.json`` share.
     - ``official_settings``: by name, dotted keys of ``config.json`` and values that turn a small reference checkpoint
       into one with the official preprocessing.
+    - ``files``: glob patterns of the files that its checkpoints need, weights included.
+    - ``requires``: distributions and their versions (PEP 440) that its code needs.
     """
 
     name: str
@@ -85,6 +115,10 @@ class Family:
     media_options: Mapping[str, MediaOption] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     official_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: tuple[str, ...] = CHECKPOINT_FILES
+    requires: Mapping[str, str] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+    template_signs: Mapping[str, Signs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +130,11 @@ class ModelType:
     - ``parameters``: number of weights. ``context_length``: tokens of prompt and answer together.
     - ``vision_tower``, ``language_model``: their public names.
     - ``shape``: None where only the checkpoint knows.
-    - ``checkpoint``: folder of a checkpoint that ships inside the plugin.
+    - ``checkpoint``: folder of a checkpoint that ships inside the plugin, or that a registry file names.
+    - ``vision_parameters``: how many of ``parameters`` are in the vision tower and the projector, which every device
+      holds whole; None: unknown.
+    - ``requires``: distributions and their versions (PEP 440); in a registry, those of its plugin, its family and the
+      family's plugin, too.
     """
 
     name: str
@@ -115,3 +153,22 @@ class ModelType:
     language_model: str = ""
     shape: Shape | None = None
     checkpoint: Path | None = None
+    vision_parameters: int | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KnownType:
+    """A multimodal model type of ms-swift 2.x that no working plugin carries.
+
+    - ``title``: its family, for people. ``hub``: where its checkpoint is.
+    - ``plugin``: the plugin that would carry it, where the built-in registry names one.
+    - ``pointer``: what to do instead, one or two sentences. ``source``: where its name comes from.
+    """
+
+    name: str
+    title: str
+    hub: Hub
+    pointer: str
+    source: str
+    plugin: str | None = None

@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
+from functools import cached_property
 
-from vlmplug.discovery import RegistrySources, Statement, default_sources, discover
-from vlmplug.errors import DuplicateNameError, ManifestError, RegistryError, UnknownModelTypeError, VlmplugError
-from vlmplug.hook_api import HOOK_API
-from vlmplug.manifest import Manifest, read_manifest
-from vlmplug.model_type import Family, Layer, ModelType, Source
-from vlmplug.nearest import did_you_mean
+from vlmplug.claims import Claim, collect_claims, duplicate
+from vlmplug.discovery import Discovery, RegistrySources, default_sources, discover
+from vlmplug.document_cache import DocumentCache
+from vlmplug.errors import NoPluginError, RegistryError, UnknownModelTypeError
+from vlmplug.light_dataclass import dataclass, field, replace
+from vlmplug.manifest import Manifest
+from vlmplug.model_type import Family, KnownType, ModelType, Setting, Source
+from vlmplug.nearest import did_you_mean, nearest
+from vlmplug.override import Override
+from vlmplug.plugin_record import PluginRecord, Status, read_plugin
+from vlmplug.registry_file import family_key
+from vlmplug.requires import merged
 
-Status = Literal["ready", "off", "missing", "broken"]
-
-
-@dataclass(frozen=True)
-class PluginRecord:
-    """One plugin, whether it works or not.
-
-    - ``layer``: the strongest layer that says something about it.
-    - ``manifest``: its file; None where the package is not installed. ``hooks``: import path; None: no code.
-    - ``error``: why it cannot be used; everything else keeps working.
-    """
-
-    name: str
-    layer: Layer
-    distribution: str | None = None
-    version: str | None = None
-    manifest: Path | None = None
-    hooks: str | None = None
-    api: int | None = None
-    wrappers: bool = False
-    enabled: bool = True
-    error: VlmplugError | None = None
-
-    @property
-    def status(self) -> Status:
-        """``ready``, ``off`` (disabled), ``missing`` (not installed) or ``broken`` (see ``error``)."""
-        if not self.enabled:
-            return "off"
-        if self.error is None:
-            return "ready"
-        return "missing" if self.manifest is None and not isinstance(self.error, DuplicateNameError) else "broken"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Somebody says that a name is theirs."""
-
-    plugin: str
-    source: Source
+__all__ = ["Claim", "PluginRecord", "Registry", "Status", "load_registry"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +29,10 @@ class Registry:
     - ``families``, ``model_types``: what the working ones declare; names with two owners are left out.
     - ``aliases``: other names of model types.
     - ``contested``: names with two owners, with all who claim them.
+    - ``default_model_type``: what commands take when none is given, and who says so; None: nobody does.
+    - ``overrides``: single values of model types that registry files changed; they are part of ``model_types``.
+    - ``problems``: what is wrong with registry files; everything else keeps working.
+    - ``documents``: manifests that were parsed, for what is read again.
     """
 
     plugins: Mapping[str, PluginRecord]
@@ -70,30 +40,43 @@ class Registry:
     model_types: Mapping[str, ModelType] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
+    default_model_type: Setting | None = None
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    problems: tuple[RegistryError, ...] = ()
+    documents: DocumentCache | None = None
+
+    @cached_property
+    def known(self) -> Mapping[str, KnownType]:
+        """Model types that no working plugin carries: those of ms-swift 2.x, and those of vlmplug's own plugins."""
+        from vlmplug.known_types import read_known_types  # only an unknown name needs it, and listing has to be fast
+
+        carried = {*self.model_types, *self.aliases, *self.contested}
+        return {name: self._pointed(entry) for name, entry in read_known_types().items() if name not in carried}
 
     def model_type(self, name: str) -> ModelType:
         """The model type of that name or alias.
 
+        :raises NoPluginError: it is known, but no working plugin carries it; with what to do instead.
         :raises UnknownModelTypeError: with the nearest names.
         :raises DuplicateNameError: two plugins claim it; naming both.
         """
         if name in self.contested:
-            raise self._duplicate(name)
+            raise duplicate(name, self.contested[name])
         found = self.model_types.get(self.aliases.get(name, name))
-        if found is None:
-            raise UnknownModelTypeError(
-                f"There is no model type {name!r}.{self._idle()}",
-                did_you_mean(name, [*self.model_types, *self.aliases]),
-            )
-        return found
+        if found is not None:
+            return found
+        if (known := self.known.get(name)) is not None:
+            problem = f"Model type {name} ({known.title}) is known, but no plugin here runs it."
+            raise NoPluginError(problem, known.pointer)
+        raise UnknownModelTypeError(f"There is no model type {name!r}.{self._idle()}", self._nearest(name))
 
     def family(self, name: str) -> Family:
         """The family of that name.
 
         :raises DuplicateNameError: two plugins claim it. :raises RegistryError: no working plugin offers it.
         """
-        if (claimed := _family_key(name)) in self.contested:
-            raise self._duplicate(claimed)
+        if (claimed := family_key(name)) in self.contested:
+            raise duplicate(claimed, self.contested[claimed])
         if name not in self.families:
             raise RegistryError(
                 f"No working plugin offers the family {name!r}.{self._idle()}",
@@ -122,25 +105,43 @@ class Registry:
         wanted = set(architectures)
         return tuple(family for family in self.families.values() if wanted & set(family.architectures))
 
+    def value_sources(self, name: str) -> Mapping[str, Source]:
+        """Where each value of a model type was declared, by dotted field (``hub.huggingface``); values that nobody
+        declared have none. Reads the manifest again.
+
+        :raises RegistryError: as `model_type` does.
+        """
+        from vlmplug.value_sources import declared_values  # only showing needs it
+
+        entry = self.model_type(name)
+        override = self.overrides.get(entry.name)
+        return {**declared_values(entry, self.documents), **(override.sources if override is not None else {})}
+
     def raise_problems(self) -> None:
         """For those who want no half-working registry.
 
-        :raises VlmplugError: the first plugin that is broken, or the first name with two owners. A plugin that is
-            off or not installed is no problem.
+        :raises VlmplugError: what is wrong with a registry file, else the first plugin that is broken, else the first
+            name with two owners. A plugin that is off, blocked or not installed is no problem.
         """
+        for problem in self.problems:
+            raise problem
         for record in self.plugins.values():
             if record.status == "broken" and record.error is not None:
                 raise record.error
-        for name in self.contested:
-            raise self._duplicate(name)
+        for name, claims in self.contested.items():
+            raise duplicate(name, claims)
 
-    def _duplicate(self, name: str) -> DuplicateNameError:
-        owners = " and ".join(f"plugin {claim.plugin} ({claim.source})" for claim in self.contested[name])
-        plugins = sorted({claim.plugin for claim in self.contested[name]})
-        return DuplicateNameError(
-            f"{name!r} is claimed by {owners}.",
-            f"Turn {plugins[0]} or {plugins[-1]} off: `enabled: false` below its name in a registry file.",
-        )
+    def _nearest(self, name: str) -> str:
+        """Those that run here first, then those that are only known."""
+        here = [*self.model_types, *self.aliases]
+        return did_you_mean(name, here if nearest(name, here) or not nearest(name, self.known) else self.known)
+
+    def _pointed(self, known: KnownType) -> KnownType:
+        """With what to do about its own plugin, where that is registered."""
+        record = self.plugins.get(known.plugin or "")
+        if record is None:
+            return known
+        return replace(known, pointer=record.remedy or f"Upgrade {record.distribution or record.name}.")
 
     def _idle(self) -> str:
         idle = [f"{record.name} ({record.status})" for record in self.plugins.values() if record.status != "ready"]
@@ -150,90 +151,63 @@ class Registry:
 def load_registry(sources: RegistrySources | None = None) -> Registry:
     """Finds all plugins and reads their manifests.
 
-    :raises ManifestError: a registry file itself cannot be read; a broken manifest is a record with an error instead.
-    :raises VlmplugError: with ``strict``, the first broken plugin or name with two owners.
+    :raises ManifestError: the built-in registry or a file named by hand cannot be read; a broken manifest is a record
+        with an error instead, and a broken file of the user is one of the registry's ``problems``.
+    :raises VlmplugError: with ``strict``, the first problem, broken plugin or name with two owners.
     """
     sources = sources or default_sources()
-    registry = _assembled(_read(statement) for statement in discover(sources).values())
+    found = discover(sources)
+    read = [read_plugin(part, found.blocked(part), sources.documents) for part in found.plugins.values()]
+    registry = replace(_assembled(found, read), documents=sources.documents)
     if sources.strict:
         registry.raise_problems()
     return registry
 
 
-def _read(statement: Statement) -> tuple[PluginRecord, Manifest | None]:
-    """The record of a plugin and its manifest; None where it is off, missing or broken."""
-    file = statement.manifest.locate() if statement.manifest is not None else None
-    record = PluginRecord(
-        name=statement.name,
-        layer=statement.layer,
-        distribution=statement.distribution,
-        version=statement.version,
-        manifest=file,
-        enabled=statement.enabled is not False,
-        error=statement.error,
-    )
-    if not record.enabled or record.error is not None:
-        return record, None
-    if file is None:
-        return replace(record, error=_not_installed(statement)), None
-    try:
-        manifest = read_manifest(file, statement.layer)
-        _check_plugin(statement, file, manifest)
-    except RegistryError as error:
-        return replace(record, error=error), None
-    return replace(record, hooks=manifest.hooks, api=manifest.api, wrappers=manifest.wrappers), manifest
-
-
-def _not_installed(statement: Statement) -> RegistryError:
-    if statement.manifest is None:
-        return RegistryError(
-            f"The registry files say nothing about where plugin {statement.name} is.",
-            f"Add `package` or `manifest` to plugins: {statement.name}: in the registry file.",
-        )
-    package = statement.distribution or getattr(statement.manifest, "package", statement.name)
-    return RegistryError(f"Plugin {statement.name} is not installed.", f"Run: pip install {package}")
-
-
-def _check_plugin(statement: Statement, file: Path, manifest: Manifest) -> None:
-    if manifest.plugin != statement.name:
-        raise ManifestError(
-            f"{file}: plugin.name is {manifest.plugin!r}, but it is registered as {statement.name!r}.",
-            "Give both the same name.",
-        )
-    if manifest.api != HOOK_API:
-        raise ManifestError(
-            f"{file}: {manifest.plugin} is written for hook API {manifest.api}; this vlmplug has {HOOK_API}.",
-            "Upgrade vlmplug." if manifest.api > HOOK_API else f"Upgrade {statement.distribution or manifest.plugin}.",
-        )
-
-
-def _assembled(found: Iterable[tuple[PluginRecord, Manifest | None]]) -> Registry:
-    pairs = list(found)
-    manifests = [manifest for _, manifest in pairs if manifest is not None]
-    types = [entry for manifest in manifests for entry in manifest.model_types.values()]
-    families = [entry for manifest in manifests for entry in manifest.families.values()]
-    contested = {name: claims for name, claims in _claims(types, families).items() if len(claims) > 1}
-    clear = [entry for entry in types if entry.name not in contested]
-    return Registry(
+def _assembled(found: Discovery, pairs: list[tuple[PluginRecord, Manifest | None]]) -> Registry:
+    files = found.files
+    manifests = {record.name: manifest for record, manifest in pairs if manifest is not None}
+    declared = [entry for manifest in manifests.values() for entry in manifest.model_types.values()]
+    types = [files.overrides[entry.name].apply(entry) if entry.name in files.overrides else entry for entry in declared]
+    families = [entry for manifest in manifests.values() for entry in manifest.families.values()]
+    claims = collect_claims(types, families, files.overrides, files.owners)
+    own = {entry.name: entry for entry in families if claims.grants(family_key(entry.name), entry.plugin)}
+    clear = [_requiring(entry, own, manifests) for entry in types if claims.grants(entry.name, entry.plugin)]
+    registry = Registry(
         plugins={record.name: record for record, _ in pairs},
-        families={entry.name: entry for entry in families if _family_key(entry.name) not in contested},
+        families=own,
         model_types={entry.name: entry for entry in clear},
-        aliases={alias: entry.name for entry in clear for alias in entry.aliases if alias not in contested},
-        contested=contested,
+        aliases={
+            alias: entry.name for entry in clear for alias in entry.aliases if claims.grants(alias, entry.plugin)
+        },
+        contested=claims.contested,
+        default_model_type=files.default_model_type,
+        overrides=files.overrides,
     )
+    return replace(registry, problems=(*found.problems, *claims.problems, *_unknown(registry)))
 
 
-def _claims(types: Iterable[ModelType], families: Iterable[Family]) -> dict[str, tuple[Claim, ...]]:
-    claims: dict[str, tuple[Claim, ...]] = {}
-    for entry in types:
-        for name in (entry.name, *entry.aliases):
-            claims[name] = (*claims.get(name, ()), Claim(entry.plugin, entry.source))
-    for family in families:
-        key = _family_key(family.name)
-        claims[key] = (*claims.get(key, ()), Claim(family.plugin, family.source))
-    return claims
+def _requiring(entry: ModelType, families: Mapping[str, Family], manifests: Mapping[str, Manifest]) -> ModelType:
+    """The model type with what its plugin, its family and its family's plugin require, too."""
+    family = families.get(entry.family)
+    plugins = dict.fromkeys((entry.plugin, family.plugin)) if family is not None else (entry.plugin,)
+    levels = [*(manifests[name].requires for name in plugins), family.requires if family is not None else {}]
+    return replace(entry, requires=merged(*levels, entry.requires))
 
 
-def _family_key(name: str) -> str:
-    """Families have names of their own: a model type may be called like its family."""
-    return f"family {name}"
+def _unknown(registry: Registry) -> list[RegistryError]:
+    """Names in registry files that are none, so that a misspelt one does not go unseen."""
+    wanted = [(override.source, name, "model_types") for name, override in registry.overrides.items()]
+    if (default := registry.default_model_type) is not None and default.source.layer != "built-in":
+        wanted.append((default.source, default.value, "default_model_type"))
+    return [
+        RegistryError(f"{source}: {key}: there is no model type {name!r}.{registry._idle()}", registry._nearest(name))
+        for source, name, key in wanted
+        if not _is_name(registry, name)
+    ]
+
+
+def _is_name(registry: Registry, name: str) -> bool:
+    """Whether a model type of that name is carried or known; the latter is looked up only if it has to be."""
+    carried = name in registry.model_types or name in registry.aliases or name in registry.contested
+    return carried or name in registry.known

@@ -55,9 +55,10 @@ def test_the_files_are_the_official_ones_and_small(checkpoint: Path) -> None:
 
 
 def test_the_manifest_says_what_the_checkpoint_is(entry: ModelType, config: dict[str, Any], checkpoint: Path) -> None:
-    parameters = sum(tensor.numel() for tensor in load_file(checkpoint / "model.safetensors").values())
+    weights = {name: tensor.numel() for name, tensor in load_file(checkpoint / "model.safetensors").items()}
+    in_tower = [count for name, count in weights.items() if name.startswith(("vision_model.", "mlp1."))]
     vision, language = config["vision_config"], config["llm_config"]
-    assert entry.parameters == parameters
+    assert (entry.parameters, entry.vision_parameters) == (sum(weights.values()), sum(in_tower))
     assert entry.context_length == language["max_position_embeddings"]
     assert entry.template == config["template"]
     assert numbers(entry.vision_tower) == [vision["num_hidden_layers"], vision["hidden_size"]]
