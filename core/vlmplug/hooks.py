@@ -5,8 +5,9 @@ implementation answers. Functions marked ``@hookimpl(wrapper=True)`` of any plug
 redaction or metrics. An implementation may take a subset of the arguments. Hooks are stateless: what they need comes
 in, what they know goes out, all of it picklable.
 
-The number `HOOK_API` changes only when an argument is taken away or changes its meaning; added arguments do not
-break a plugin, because it receives only those that it names.
+An argument that is added does not break a plugin, because it receives only those that it names. What changes the
+number `HOOK_API` and what does not is written in docs/hooks.md. What is on its way out is marked with
+``warn_on_impl`` or ``warn_on_impl_args`` and a `HookDeprecationWarning`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class HookSpecs:
     ) -> RenderedPrompt | None:
         """The official prompt of a conversation whose media are opened, with a slot wherever media go.
 
+        Every picture and clip has a place; one that the family cannot take is an error, never left out.
+
         :raises ConversationError: the family has no such role, turn or combination.
         :raises PlacementError: pictures and their tags do not fit together.
         """
@@ -61,7 +64,10 @@ class HookSpecs:
     def inject_vision_tokens(
         self, model: FamilyModel, prompt: RenderedPrompt, inputs: tuple[MediaInput, ...]
     ) -> EngineInput | None:
-        """Token ids with ``placeholder_id`` at the media positions, the spans, and position ids where not 0..n-1."""
+        """Token ids with ``placeholder_id`` at the media positions, the spans, and position ids where not 0..n-1.
+
+        Each input has one span, of as many positions as it has tokens; spans are in order and do not overlap.
+        """
 
 
 __all__ = ["HOOK_API", "PROJECT", "HookSpecs", "hookimpl", "hookspec"]

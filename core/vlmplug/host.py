@@ -1,83 +1,58 @@
 """The plugin host: typed calls to plugins' hooks, one owner a model type, wrappers of any plugin around it.
 
-Plugins are imported when a hook of theirs is needed for the first time. One that cannot be imported or registered
-leaves nothing behind, keeps its error, and hinders no other. Nobody else touches the plugin manager.
+Plugins are imported when a hook of theirs is needed for the first time. One that misbehaves, up to one that never
+returns, becomes a typed error that names it, and hinders no other. Nobody else calls hooks.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-import pluggy
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, TypeVar
 
 from vlmplug.conversation import Conversation, ImagePart, PromptOptions
-from vlmplug.errors import HookFailedError, HookResultError, PluginLoadError, VlmplugError
+from vlmplug.deadline import DeadlineError, call_within
+from vlmplug.errors import HookResultError, HookTimeoutError, PluginLoadError
+from vlmplug.hook_call import CURRENT, HookCall
 from vlmplug.hook_results import HookResults
-from vlmplug.hooks import HOOK_API, PROJECT, HookSpecs
+from vlmplug.host_options import HostOptions, deadline_of, more_time
 from vlmplug.media_option import MediaOption, Medium, check_media_options
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource
-from vlmplug.plugin_code import PluginCode, culprit, read_code
+from vlmplug.plugin_code import PluginCode
+from vlmplug.plugin_loader import PluginLoader
 from vlmplug.prompt import RenderedPrompt
 from vlmplug.registry import Registry
+from vlmplug.requirements import raise_unmet, unmet
+
+T = TypeVar("T")
 
 _MEDIUM: Mapping[str, Medium] = {"picture": "image", "clip": "video"}
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Registered:
-    """Plugins in a manager of their own. Loading one more makes a new manager, so a failure leaves nothing behind and
-    calls that are under way see no change."""
-
-    manager: pluggy.PluginManager
-    plugins: Mapping[str, PluginCode] = field(default_factory=dict)
-
-    def with_plugin(self, code: PluginCode) -> _Registered:
-        """These plugins and one more.
-
-        :raises PluginLoadError: it cannot be registered.
-        """
-        plugins = {**self.plugins, code.name: code}
-        try:
-            return _Registered(_manager(plugins), plugins)
-        except (pluggy.PluginValidationError, ValueError) as error:
-            problem = " ".join(str(error).split())
-            raise PluginLoadError(
-                f"Plugin {code.name} cannot be registered: {problem}.",
-                f"Its hooks must be those of hook API {HOOK_API}, with their names and arguments.",
-            ) from error
-
-    def wrappers_of(self, hook: str) -> list[str]:
-        """Plugins with a wrapper around a hook."""
-        return [name for name, code in self.plugins.items() if hasattr(code.wrappers, hook)]
 
 
 class PluginHost:
     """Calls the hooks of the plugins of one registry; usable from several threads."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, options: HostOptions | None = None) -> None:
         self.registry = registry
-        self._registered = _Registered(_manager({}))
-        self._errors: dict[str, PluginLoadError] = {}
-        self._lock = threading.RLock()
+        self.options = options or HostOptions()
+        self._loader = PluginLoader(registry, self.options)
 
     @property
     def errors(self) -> Mapping[str, PluginLoadError]:
         """Plugins that were tried and could not be loaded, by name."""
-        return dict(self._errors)
+        return self._loader.errors
 
     def load_model(self, source: ModelSource) -> FamilyModel:
         """Configuration and tokenizer of a checkpoint; see `HookSpecs.load_model`.
 
+        :raises RequirementError: a library that is installed has another version than the model type needs.
         :raises CheckpointError: the folder cannot be used. :raises PluginError: the plugin misbehaved.
         """
-        result, results = self._call("load_model", source.family, {"source": source})
-        return results.family_model(result, source)
+        self._check_versions(source.model_type)
+        return self._call(
+            "load_model", source.family, {"source": source}, lambda results, found: results.family_model(found, source)
+        )
 
     def render_prompt(self, model: FamilyModel, conversation: Conversation, options: PromptOptions) -> RenderedPrompt:
         """The prompt of a conversation whose media are opened; see `HookSpecs.render_prompt`.
@@ -88,16 +63,20 @@ class PluginHost:
         """
         _check_options(self.registry.family(model.family).media_options, conversation, options)
         arguments = {"model": model, "conversation": conversation, "options": options}
-        result, results = self._call("render_prompt", model.family, arguments)
-        return results.rendered_prompt(result, len(conversation.media))
+        media = len(conversation.media)
+        return self._call(
+            "render_prompt", model.family, arguments, lambda results, found: results.rendered_prompt(found, media)
+        )
 
     def preprocess_media(self, model: FamilyModel, batch: MediaBatch) -> tuple[MediaInput, ...]:
         """Pixels and token counts of the items of a prompt, in their order; see `HookSpecs.preprocess_media`.
 
         :raises MediaError: a picture or clip that the family cannot take. :raises PluginError: the plugin misbehaved.
         """
-        result, results = self._call("preprocess_media", model.family, {"model": model, "batch": batch})
-        return results.media_inputs(result, batch)
+        arguments = {"model": model, "batch": batch}
+        return self._call(
+            "preprocess_media", model.family, arguments, lambda results, found: results.media_inputs(found, batch)
+        )
 
     def inject_vision_tokens(
         self, model: FamilyModel, prompt: RenderedPrompt, inputs: tuple[MediaInput, ...]
@@ -107,72 +86,61 @@ class PluginHost:
         :raises PluginError: the plugin misbehaved.
         """
         arguments = {"model": model, "prompt": prompt, "inputs": inputs}
-        result, results = self._call("inject_vision_tokens", model.family, arguments)
-        return results.engine_input(result, model, inputs)
+        return self._call(
+            "inject_vision_tokens",
+            model.family,
+            arguments,
+            lambda results, found: results.engine_input(found, model, inputs),
+        )
 
-    def load_plugin(self, name: str) -> None:
-        """Imports and registers a plugin now; harmless where that is done already.
+    def load_plugin(self, name: str) -> PluginCode:
+        """The hooks of a plugin, imported and registered now, if that is not done already.
 
         :raises PluginLoadError: it cannot be imported or registered; the same error each time, without a second try.
         """
-        with self._lock:
-            if name in self._errors:
-                raise self._errors[name]
-            if name not in self._registered.plugins:
-                self._load(name)
+        return self._loader.load(name)
 
-    def _load(self, name: str) -> None:
-        try:
-            self._registered = self._registered.with_plugin(read_code(self.registry.plugin(name)))
-        except PluginLoadError as error:
-            self._errors[name] = error
-            raise
+    def _check_versions(self, model_type: str) -> None:
+        """Versions of what is installed; what is missing may be needed by the engine alone."""
+        entry = self.registry.model_types.get(model_type)
+        if entry is not None:
+            who = f"Model type {model_type} of plugin {entry.plugin}"
+            raise_unmet(who, [problem for problem in unmet(entry.requires) if problem.found is not None])
 
-    def _load_wrappers(self) -> None:
-        for record in self.registry.plugins.values():
-            if record.wrappers and record.status == "ready" and record.name not in self._errors:
-                try:
-                    self.load_plugin(record.name)
-                except PluginLoadError as error:
-                    _log.warning("Going on without the wrappers of plugin %s: %s", record.name, error)
-
-    def _ready(self, owner: str) -> _Registered:
-        """All plugins that have a say in the calls of an owner, loaded."""
-        with self._lock:
-            self.load_plugin(owner)
-            self._load_wrappers()
-            return self._registered
-
-    def _call(self, hook: str, family: str, arguments: dict[str, Any]) -> tuple[object, HookResults]:
-        """What the owner's hook returned, inside all wrappers, and the checks for it, which name them."""
+    def _call(
+        self, hook: str, family: str, arguments: Mapping[str, Any], check: Callable[[HookResults, object], T]
+    ) -> T:
+        """What the owner's hook returns inside all wrappers, checked."""
         owner = self.registry.owner(family).name
-        registered = self._ready(owner)
-        if not hasattr(registered.plugins[owner].ordinary, hook):
+        caller = self._loader.ready(owner).caller(hook, owner)
+        if caller is None:
             raise HookResultError(f"Plugin {owner} does not implement {hook}.", f"Implement it, or reinstall {owner}.")
-        others = [code.ordinary for name, code in registered.plugins.items() if name != owner]
-        around = registered.wrappers_of(hook)
-        named = f"{owner} (wrapped by {', '.join(around)})" if around else owner
+        call = HookCall(hook, owner, check)
+        tracer = self.options.tracer
+        with tracer.numbered() if tracer is not None else nullcontext():
+            result: T = self._in_time(call, partial(_run, call, caller, arguments))
+            return result
+
+    def _in_time(self, call: HookCall, work: Callable[[], T]) -> T:
+        seconds = self.options.seconds_for(call.hook)
         try:
-            result = registered.manager.subset_hook_caller(hook, others)(**arguments)
-        except VlmplugError:
-            raise
-        except Exception as error:  # the boundary between plugins and everything else
-            raise HookFailedError(
-                f"{hook} of plugin {culprit(error.__traceback__, registered.plugins) or named} failed: "
-                f"{type(error).__name__}: {error}.",
-                "Report it to the plugin's authors.",
-            ) from error
-        return result, HookResults(named, hook)
+            return call_within(seconds, work)
+        except DeadlineError:
+            call.expired = HookTimeoutError(
+                f"{call.hook} of plugin {call.running} did not return within {seconds:g} s.",
+                more_time(deadline_of(call.hook)),
+            )
+            if self.options.tracer is not None:
+                self.options.tracer.note(f"!! {call.expired.problem}")
+            raise call.expired from None
 
 
-def _manager(plugins: Mapping[str, PluginCode]) -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(HookSpecs)
-    for code in plugins.values():
-        for name, part in code.parts:
-            manager.register(part, name)
-    manager.check_pending()
-    return manager
+def _run(call: HookCall, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    token = CURRENT.set(call)
+    try:
+        return caller(**arguments)
+    finally:
+        CURRENT.reset(token)
 
 
 def _check_options(declared: Mapping[str, MediaOption], conversation: Conversation, options: PromptOptions) -> None:

@@ -1,105 +1,102 @@
-"""The code of a plugin: imported, and parted into hooks that only its own families call and wrappers for all."""
+"""The code of a plugin: imported, checked, and parted into hooks that only its own families call and wrappers."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import CodeType, TracebackType
 
-import pluggy
-
-from vlmplug.errors import PluginLoadError
-from vlmplug.hooks import PROJECT
+from vlmplug.errors import PluginLoadError, RequirementError, VlmplugError
+from vlmplug.hook_function import HookFunction, hook_functions
+from vlmplug.hook_table import HookEntry
+from vlmplug.nearest import did_you_mean
 from vlmplug.registry import PluginRecord
+from vlmplug.requirements import raise_unmet, unmet
+from vlmplug.short_form import short_error
 
-
-class HookPart:
-    """Some hooks of a plugin, each as an attribute, as the plugin manager wants them."""
-
-    def __init__(self, hooks: Mapping[str, object]) -> None:
-        self.__dict__.update(hooks)
+_REINSTALL = "Reinstall or upgrade it, or turn it off: `enabled: false` below its name in a registry file."
 
 
 @dataclass(frozen=True)
 class PluginCode:
-    """A plugin's hooks in two parts.
-
-    - ``ordinary``: implementations; they answer for the plugin's own families only.
-    - ``wrappers``: what goes around every plugin's implementation.
-    """
+    """A plugin's hooks."""
 
     name: str
-    ordinary: HookPart
-    wrappers: HookPart
+    functions: tuple[HookFunction, ...]
 
     @property
-    def parts(self) -> tuple[tuple[str, HookPart], ...]:
-        """Both parts, with the names under which the plugin manager knows them."""
-        return (self.name, self.ordinary), (f"{self.name}:wrappers", self.wrappers)
+    def ordinary(self) -> tuple[HookFunction, ...]:
+        """Implementations; they answer for the plugin's own families only."""
+        return tuple(function for function in self.functions if not function.wrapper)
 
     @property
-    def codes(self) -> Iterator[CodeType]:
-        """The code objects of all its hooks."""
-        for part in (self.ordinary, self.wrappers):
-            for hook in vars(part).values():
-                code = getattr(hook, "__code__", None)
-                if isinstance(code, CodeType):
-                    yield code
+    def wrappers(self) -> tuple[HookFunction, ...]:
+        """What goes around every plugin's implementation."""
+        return tuple(function for function in self.functions if function.wrapper)
 
 
-def read_code(record: PluginRecord) -> PluginCode:
-    """Imports a plugin's hooks and parts them; nothing is registered.
+def read_code(record: PluginRecord, table: Mapping[str, HookEntry]) -> PluginCode:
+    """Imports a plugin's hooks and checks them; nothing is registered.
 
-    :raises PluginLoadError: the plugin is off, missing or broken, has no hooks, cannot be imported, is a class instead
-        of an object, or has wrappers that its manifest does not declare.
+    :raises RequirementError: a library that it needs is missing or has the wrong version; checked before the import.
+    :raises PluginLoadError: the plugin is off, missing or broken, cannot be imported, is a class instead of an object,
+        has no hooks or wrong ones, or has wrappers that its manifest does not declare.
     """
-    code = _parted(record.name, _import_hooks(record))
-    if vars(code.wrappers) and not record.wrappers:
+    hooks = _path_of(record)
+    raise_unmet(f"Plugin {record.name}", unmet(record.requires))
+    try:
+        code = PluginCode(record.name, hook_functions(record.name, _source(record, hooks), table))
+    except (VlmplugError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever a plugin's module does, it concerns that plugin alone
+        raise PluginLoadError(_not_imported(record, error), _REINSTALL) from error
+    if code.wrappers and not record.wrappers:
         raise PluginLoadError(
-            f"Plugin {record.name} has wrappers ({', '.join(vars(code.wrappers))}) that its manifest does not declare.",
+            f"Plugin {record.name} has wrappers ({_names(code.wrappers)}) that its manifest does not declare.",
             f"Set plugin.wrappers to true in {record.manifest}.",
         )
     return code
 
 
-def _import_hooks(record: PluginRecord) -> object:
-    if record.status != "ready" or record.hooks is None:
-        reason = str(record.error) if record.error else f"It is {record.status} and has no hooks."
-        raise PluginLoadError(f"Plugin {record.name} cannot be used. {reason}")
-    module, _, name = record.hooks.partition(":")
+def _path_of(record: PluginRecord) -> str:
+    if record.status == "ready" and record.hooks is not None:
+        return record.hooks
+    reason = f"It is {record.status}." if record.status != "ready" else "It has no hooks."
+    remedy = "Enable or install it; `vlmplug plugins list` shows all." if record.status != "ready" else ""
+    if record.error is not None:
+        reason, remedy = record.error.problem, record.error.remedy
+    raise PluginLoadError(f"Plugin {record.name} cannot be used. {reason}", remedy) from record.error
+
+
+def _source(record: PluginRecord, hooks: str) -> object:
+    """The module or object with the hooks."""
+    path, _, name = hooks.partition(":")
     try:
-        found = importlib.import_module(module)
-        plugin: object = getattr(found, name) if name else found
-    except (Exception, SystemExit) as error:  # whatever a plugin's module does, it concerns that plugin alone
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        raise _missing(record, path, error) from error
+    if name and not hasattr(module, name):
+        raise PluginLoadError(f"Plugin {record.name}: {path} has no {name!r}.", did_you_mean(name, dir(module)))
+    source: object = getattr(module, name) if name else module
+    if isinstance(source, type):
         raise PluginLoadError(
-            f"Plugin {record.name} cannot be imported from {record.hooks}: {type(error).__name__}: {error}.",
-            "Install what it needs, reinstall it, or turn it off in a registry file.",
-        ) from error
-    if isinstance(plugin, type):
-        raise PluginLoadError(
-            f"Plugin {record.name}: {record.hooks} is a class.", "Name an object of it, or a module with functions."
+            f"Plugin {record.name}: {hooks} is a class.", "Name an object of it, or a module with functions."
         )
-    return plugin
+    return source
 
 
-def _parted(name: str, plugin: object) -> PluginCode:
-    reader = pluggy.PluginManager(PROJECT)
-    ordinary: dict[str, object] = {}
-    wrappers: dict[str, object] = {}
-    for attribute in dir(plugin):
-        options = reader.parse_hookimpl_opts(plugin, attribute)
-        if options is not None:
-            part = wrappers if options.get("wrapper") or options.get("hookwrapper") else ordinary
-            part[options.get("specname") or attribute] = getattr(plugin, attribute)
-    return PluginCode(name, HookPart(ordinary), HookPart(wrappers))
+def _missing(record: PluginRecord, path: str, error: ModuleNotFoundError) -> PluginLoadError:
+    missing = error.name or ""
+    if missing and f"{path}.".startswith(f"{missing}."):
+        where = f"Correct plugin.hooks in {record.manifest}, or reinstall the plugin."
+        return PluginLoadError(_not_imported(record, error), where)
+    package = missing.partition(".")[0] or "it"
+    return RequirementError(_not_imported(record, error), f"Run: pip install {package} (or the package that holds it).")
 
 
-def culprit(trace: TracebackType | None, plugins: Mapping[str, PluginCode]) -> str | None:
-    """The plugin in whose hook an exception arose: the innermost one on the way to where it was raised."""
-    owners = {code: name for name, plugin in plugins.items() for code in plugin.codes}
-    found = None
-    while trace is not None:
-        found = owners.get(trace.tb_frame.f_code, found)
-        trace = trace.tb_next
-    return found
+def _not_imported(record: PluginRecord, error: BaseException) -> str:
+    return f"Plugin {record.name} cannot be imported from {record.hooks}: {short_error(error)}."
+
+
+def _names(functions: Iterable[HookFunction]) -> str:
+    return ", ".join(function.hook for function in functions)
