@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from safetensors import SafetensorError, safe_open
 
+from vlmplug.engine.bin_weights import INDEX, bin_files, converted_folder
 from vlmplug.engine.language_shapes import Shape, language_shapes
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
@@ -19,6 +20,8 @@ WeightRoute: TypeAlias = "Callable[[str], tuple[str, str]]"
 
 _SHOWN = 5
 _QUANTISED = "quantization_config"
+#: Where it is tied to the embeddings, some checkpoints hold it all the same; lmdeploy leaves that copy alone.
+_HEAD = ("language", "lm_head.weight")
 #: Data types of safetensors that weights may have.
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
@@ -26,9 +29,12 @@ _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model folder, as its index lists them, or the only one.
 
+    Where it has ``.bin`` files only, those of their conversion; the first call makes it.
+
     :raises WeightsError: there is none, or the index names files that are not there.
+    :raises DiskSpaceError: no space for the conversion.
     """
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
         names = sorted(set(_read_index(index).values()))
         missing = [name for name in names if not (folder / name).is_file()]
@@ -39,8 +45,10 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / name for name in names]
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
+    if convertible := bin_files(folder):
+        return weight_files(converted_folder(convertible))
     raise WeightsError(
-        f"{folder} holds no model.safetensors and no model.safetensors.index.json.",
+        f"{folder} holds no model.safetensors, no {INDEX} and no pytorch_model.bin.",
         'Give the folder of a complete checkpoint, or weights="random" to run without one.',
     )
 
@@ -94,8 +102,11 @@ def check_weights(model: FamilyModel) -> None:
         expected |= {("language", name): shape for name, shape in language_shapes(model.text_config).items()}
     route: WeightRoute = load(model.weight_route)
     stored = {route(name): (name, tensor) for name, tensor in _stored(weight_files(model.folder)).items()}
+    unread = {_HEAD} if model.text_config.get("tie_word_embeddings") else set()
     found = {
-        key: value for key, value in stored.items() if key[0] != "unused" and not (quantised and key[0] == "language")
+        key: value
+        for key, value in stored.items()
+        if key[0] != "unused" and key not in unread and not (quantised and key[0] == "language")
     }
     problems = _differences(expected, found)
     if problems:
