@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/
 
-.PHONY: demo test setup lint wheels versions
+.PHONY: demo test setup lint wheels record versions
 
 demo:  ## ask the embedded model about the example pictures and clip
 	@$(PYTHON) .ci/environment.py demo
@@ -19,6 +19,9 @@ lint: setup  ## ruff and mypy, as in CI
 
 wheels: setup  ## build the wheels and try them in empty environments
 	@$(VENV)python .ci/check_wheels.py
+
+record: setup  ## verify the plugins, record what came of it, write docs/verification.md
+	@$(VENV)python .ci/record.py
 
 versions: setup  ## resolve .ci/constraints.txt anew
 	@$(VENV)python .ci/versions.py

@@ -28,7 +28,10 @@ from vlmplug.conversation import Conversation, PromptOptions, user_message
 from vlmplug.engine.options import EngineOptions
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
 from vlmplug.registry import load_registry
+from vlmplug.run_record import write_run_record
 from vlmplug.sampling import Answer, Sampling
+from vlmplug.verify.forward_cases import EngineChoice
+from vlmplug.verify.record import records_folder, true_shape_record
 
 ROUNDS = 5
 TOKENIZER_FILES = ("tokenizer.model", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json",
@@ -129,6 +132,17 @@ def machine() -> dict[str, Any]:
     }
 
 
+def record(results: dict[str, Any], args: argparse.Namespace, dtype: Any) -> Path:
+    """Records beside the plugin's manifest that the shape answers; see docs/verification.md."""
+    batches = [results["texts_at_once"], results["pictures_at_once"]]
+    answered = 2 * (ROUNDS + 1) + sum(batch["answered"] for batch in batches)
+    missed = sum(batch["requests"] - batch["answered"] for batch in batches)
+    command = f"python benchmarks/true_shape.py --model-type {args.model_type} --tokenizer {args.tokenizer.name}"
+    registry, engine = load_registry(), EngineChoice(args.device, dtype, tp=args.tp)
+    made = true_shape_record(registry, args.model_type, engine, (answered, missed), f"{command} --record")
+    return write_run_record(made, args.record_folder or records_folder(registry, made.family))
+
+
 def version(name: str) -> str | None:
     """Version of an installed distribution."""
     try:
@@ -142,21 +156,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model-type", default="internvl2-2b")
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer files of the family")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--tp", type=int, default=1, help="GPUs that share the language model")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--many", type=int, default=64)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--record", action="store_true", help="record the run beside the plugin's manifest")
+    parser.add_argument("--record-folder", type=Path, help="record it into this folder instead")
     args = parser.parse_args()
     start = time.perf_counter()
-    options = EngineOptions(device=args.device, weights="random", seed=0)
+    options = EngineOptions(device=args.device, tp=args.tp, weights="random", seed=0)
     with open_pipeline(args.model_type, shape_folder(args.model_type, args.tokenizer), options) as pipeline:
         loaded = time.perf_counter() - start
         results = {**machine(), "model_type": args.model_type, "load_seconds": loaded}
         results |= measure(pipeline, args.tokens, args.many)
+        dtype = pipeline.model.dtype if results["gpu"] and args.device != "cpu" else "float32"
     text = json.dumps(results, indent=1)
     print(text)
     if args.out:
         args.out.write_text(text + "\n", encoding="utf-8")
+    if args.record or args.record_folder:
+        print(f"recorded: {record(results, args, dtype)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.verify.conftest import Edit
-from vlmplug.errors import ContextLengthError, VlmplugError
+from vlmplug.errors import ContextLengthError, DeviceError, GoldenSetError, VlmplugError
 from vlmplug.model import EngineInput
 from vlmplug.pipeline import Prepared, Request
 from vlmplug.prompt import RenderedPrompt
@@ -104,7 +104,7 @@ class Recording:
         self.options: list[Any] = []
         self.model = None
 
-    def open(self, model_type: str, folder: Path, options: Any, registry: Any) -> Recording:
+    def open(self, model_type: str, folder: Path, options: Any, registry: Any, host: Any) -> Recording:
         self.options.append(options)
         return self
 
@@ -226,6 +226,34 @@ def test_an_engine_that_reports_no_logits(
         lambda: replace(answer_of(golden_set, text_case), prompt_logits=None),
     )
     assert problem_of(results[0]) == {"logits": "the engine reported none"}
+
+
+def test_a_device_that_is_not_there_is_no_failure(
+    golden_set: GoldenSet, text_case: ForwardCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise DeviceError("No GPU is to be seen.", "Use device cpu.")
+
+    monkeypatch.setattr(forward_cases, "open_pipeline", refuse)
+    (result,) = run_forward(golden_set, [text_case], EngineChoice("cuda"), load_registry())
+    assert result.outcome == "not run"
+    assert result.reason == "cannot run here. No GPU is to be seen. Use device cpu."
+
+
+def test_a_set_that_breaks_on_the_way_is_a_fault_of_the_set(
+    golden_set: GoldenSet, text_case: ForwardCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = replace(text_case, logits="logits.lost")
+    with pytest.raises(GoldenSetError, match=r"has no tensor 'logits\.lost'"):
+        recorded(golden_set, lost, EngineChoice(), monkeypatch, lambda: answer_of(golden_set, text_case))
+
+
+def test_several_gpus_are_asked_of_the_engine(
+    golden_set: GoldenSet, text_case: ForwardCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = EngineChoice("cuda", tp=2)
+    _, recording = recorded(golden_set, text_case, choice, monkeypatch, lambda: answer_of(golden_set, text_case))
+    assert [(options.device, options.tp) for options in recording.options] == [("cuda", 2)]
 
 
 def test_a_model_that_cannot_be_loaded_fails_each_case(golden_set: GoldenSet, text_case: ForwardCase) -> None:

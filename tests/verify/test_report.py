@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
-from vlmplug.errors import OptionError
-from vlmplug.verify.report import report_json, report_text
-from vlmplug.verify.result import CaseResult, Finding, Outcome, VerifyReport, judged, refused, shown_apart
+from vlmplug.errors import GoldenSetError, OptionError
+from vlmplug.verify.report import report_json, report_text, result_json, results_text
+from vlmplug.verify.result import (
+    CaseResult,
+    Finding,
+    Outcome,
+    SetResult,
+    VerifyReport,
+    judged,
+    refused,
+    shown_apart,
+)
 
 PASSED = judged(CaseResult("prompts", "tiny", "one", "not run"), [Finding("ids")])
 FAILED = judged(
@@ -120,3 +130,29 @@ def test_json_is_plain_data() -> None:
     }
     assert document["cases"][2]["findings"][1]["limit"] is None
     assert [case["mode"] for case in document["cases"]] == [None, None, "cached", "alone"]
+
+
+def test_one_set_has_no_summary() -> None:
+    assert results_text([SetResult(Path("a"), report(PASSED))]) == report_text(report(PASSED))
+
+
+def test_several_sets_have_a_line_each() -> None:
+    wrong = SetResult(Path("b"), error=GoldenSetError("b is broken.", "Mend it."))
+    first, last = report(PASSED, APART, FAILED), report(PASSED)
+    text = results_text([SetResult(Path("a"), first), wrong, SetResult(Path("c"), last)])
+    assert [line.split() for line in text.splitlines()[-5:]] == [
+        ["set", "passed", "failed", "undefined", "not", "run", "verdict"],
+        ["set", "A", "1", "1", "1", "0", "failed"],
+        ["b", "0", "0", "0", "0", "error"],
+        ["set", "A", "1", "0", "0", "0", "passed"],
+        ["b:", "b", "is", "broken.", "Mend", "it."],
+    ]
+    assert text.startswith(report_text(first))
+
+
+def test_a_set_as_data() -> None:
+    whole = result_json(SetResult(Path("a"), report(PASSED), (Path("a.json"),)))
+    assert (whole["passed"], whole["records"], whole["set"]) == (True, ["a.json"], "set A")
+    wrong = SetResult(Path("b"), error=GoldenSetError("b is broken.", "Mend it."))
+    assert result_json(wrong) == {"folder": "b", "passed": False, "error": "b is broken.", "fix": "Mend it."}
+    assert not wrong.passed

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vlmplug.errors import OptionError, UnknownModelTypeError
+from vlmplug.errors import GoldenSetError, OptionError, UnknownModelTypeError
 from vlmplug.registry import Registry
 from vlmplug.verify import CaseResult, GoldenSet, Selection, VerifyOptions, read_golden_set, verify
 
@@ -54,6 +55,17 @@ def test_a_set_of_a_family_that_nobody_offers_is_refused_at_once(golden_set: Gol
         verify(golden_set, registry=Registry({}), watch=watched.append)
     assert "plugin of the family internvl2" in caught.value.remedy
     assert not watched
+
+
+def test_a_set_that_names_another_family_than_its_model_types_have(golden_set: GoldenSet) -> None:
+    with pytest.raises(GoldenSetError, match="about 'glm4v', but internvl2-2b, which its checkpoint tiny stands for"):
+        verify(replace(golden_set, family="glm4v"))
+
+
+@pytest.mark.parametrize("spelled", ["InternVL2", "internvl2"])
+def test_the_spelling_of_a_family_is_free(spelled: str, golden_set: GoldenSet) -> None:
+    report = verify(replace(golden_set, family=spelled), VerifyOptions(Selection(("video",))))
+    assert report.passed
 
 
 def test_results_are_watched_as_they_come(golden_set: GoldenSet) -> None:

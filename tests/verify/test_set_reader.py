@@ -124,6 +124,28 @@ def test_a_missing_file(file: str, edited: Edit) -> None:
         read_golden_set(folder)
 
 
+@pytest.mark.parametrize("file", ["forward.safetensors", "tiny/model.safetensors"])
+def test_a_file_that_was_cut_off_is_a_fault_of_the_set(file: str, edited: Edit) -> None:
+    path = edited("set.json", lambda content: None) / file
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(GoldenSetError, match="ends inside of"):
+        read_golden_set(path.parents[file.count("/")])
+
+
+def test_cases_of_a_checkpoint_without_weights(edited: Edit) -> None:
+    folder = edited("set.json", lambda content: None)
+    (folder / "tiny/model.safetensors").unlink()
+    with pytest.raises(GoldenSetError, match="tiny has cases, but no weights"):
+        read_golden_set(folder)
+
+
+def test_a_picture_that_is_not_there(edited: Edit) -> None:
+    folder = edited("set.json", lambda content: None)
+    (folder / "exif.jpg").unlink()
+    with pytest.raises(GoldenSetError, match=r"the picture exif\.jpg is missing"):
+        read_golden_set(folder)
+
+
 def test_free_form_parts_may_hold_anything(edited: Edit) -> None:
     edited("preprocess.json", lambda c: (first_case(c)["settings"].update(x=1), c["extra"].update(y=[])))
     edited("forward.json", lambda c: first_case(c)["extra"].update(z="free"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vlmplug.errors import GoldenSetError
-from vlmplug.verify.tensors import open_tensors
+from vlmplug.verify.tensors import check_whole, open_tensors
 
 
 def write(path: Path, header: Any, values: bytes) -> Path:
@@ -46,12 +46,14 @@ def test_the_same_as_the_library(golden: Path) -> None:
     [
         ({"a": entry(0, [4], "BF16")}, "'a' is BF16, not F32"),
         ({"a": {"dtype": "F32"}}, "not a safetensors file"),
+        ({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 12]}}, "impossible offsets"),
+        ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}, "impossible offsets"),
         ([1], "not a safetensors file"),
     ],
 )
 def test_other_headers(header: Any, says: str, tmp_path: Path) -> None:
     with pytest.raises(GoldenSetError, match=says):
-        open_tensors(write(tmp_path / "x", header, b""))
+        open_tensors(write(tmp_path / "x", header, VALUES.tobytes()))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 100, (5).to_bytes(8, "little") + b"nojson"])
@@ -62,9 +64,25 @@ def test_what_is_no_safetensors_file(content: bytes, tmp_path: Path) -> None:
 
 
 def test_a_file_that_ends_too_early(tmp_path: Path) -> None:
-    file = open_tensors(write(tmp_path / "x", {"a": entry(0, [4])}, VALUES.tobytes()[:12]))
+    path = write(tmp_path / "x", {"a": entry(0, [2]), "b": entry(8, [2])}, VALUES.tobytes()[:12])
+    with pytest.raises(GoldenSetError, match="ends inside of 'b'"):
+        open_tensors(path)
+
+
+def test_a_file_that_is_cut_while_it_is_used(tmp_path: Path) -> None:
+    file = open_tensors(write(tmp_path / "x", {"a": entry(0, [4])}, VALUES.tobytes()[:16]))
+    file.path.write_bytes(file.path.read_bytes()[:-4])
     with pytest.raises(GoldenSetError, match="ends inside of 'a'"):
         file.read("a")
+
+
+def test_weights_of_any_type_are_whole_or_not(tmp_path: Path) -> None:
+    header = {"w": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}
+    check_whole(write(tmp_path / "whole", header, b"\0" * 6))
+    with pytest.raises(GoldenSetError, match="ends inside of 'w'"):
+        check_whole(write(tmp_path / "cut", header, b"\0" * 5))
+    with pytest.raises(GoldenSetError, match="cannot be read"):
+        check_whole(tmp_path / "none")
 
 
 def test_a_name_that_is_not_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``vlmplug verify DIR``: a plugin against reference data made by the family's official code."""
+"""``vlmplug verify DIR...``: plugins against reference data made by their families' official code."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vlmplug.cli.flags import Commands, add_json_flag, add_parser, registry_of
-from vlmplug.cli.output import print_json
+from vlmplug.cli.flags import add_json_flag, host_options_of, registry_of
+from vlmplug.cli.output import print_json, remark
+from vlmplug.cli.parser import CommandParser
+from vlmplug.errors import GoldenSetError, OptionError, VlmplugError
 
 if TYPE_CHECKING:
-    from vlmplug.verify import CaseResult, Selection
+    from vlmplug.registry import Registry
+    from vlmplug.verify import CaseResult, Selection, SetResult, VerifyOptions
     from vlmplug.verify.forward_cases import EngineChoice, Mode
 
-_MODES: tuple[Mode, ...] = ("batched", "chunked", "cached")
+_MODES: tuple[Mode, ...] = ("alone", "batched", "chunked", "cached")
 _MODE_HELP = {
+    "alone": "run the forward cases one after the other (the default)",
     "batched": "run the forward cases all at once",
     "chunked": "run the forward cases with prompts cut into small chunks",
     "cached": "run the forward cases twice with prefix caching; the second run is compared",
 }
 
 
-def add_command(commands: Commands) -> None:
-    """Adds ``verify``."""
-    parser = add_parser(commands, "verify", "compare plugins with a reference set of format 1")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the set")
+def add_flags(parser: CommandParser) -> None:
+    """Fills the parser of ``verify``."""
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder of a set")
     parser.add_argument(
         "--only",
         action="append",
@@ -37,28 +40,82 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("--checkpoint", action="append", default=[], metavar="NAME", help="only this one (repeatable)")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="cpu", help="where the engine runs")
     parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
+    parser.add_argument("--tp", type=int, default=1, metavar="N", help="GPUs that share the language model")
     for mode in _MODES:
         parser.add_argument(
             f"--{mode}", dest="modes", action="append_const", const=mode, default=[], help=_MODE_HELP[mode]
         )
+    parser.add_argument("--record", action="store_true", help="write what came of it beside the plugin's manifest")
+    parser.add_argument("--record-folder", type=Path, metavar="FOLDER", help="write it into this folder instead")
     parser.set_defaults(run=_verify)
     add_json_flag(parser)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from vlmplug.verify import VerifyOptions, read_golden_set, verify
-    from vlmplug.verify.report import report_json, report_text
+    from vlmplug.verify import VerifyOptions
+    from vlmplug.verify.report import results_text
 
-    golden = read_golden_set(arguments.folder)
-    options = VerifyOptions(_selection(arguments), _engine(arguments))
-    progress = _Progress()
-    report = verify(golden, options, registry_of(arguments), progress.show)
-    progress.end()
+    options = VerifyOptions(_selection(arguments), _engine(arguments), host_options_of(arguments))
+    run = _Run(arguments, registry_of(arguments), options)
+    results = [run.result(folder) for folder in arguments.folders]
     if arguments.json:
-        print_json(report_json(report))
+        print_json(_document(results))
     else:
-        print(report_text(report))
-    return 0 if report.passed else 1
+        print(results_text(results))
+    if any(isinstance(result.error, GoldenSetError) for result in results):
+        return 2
+    return 0 if all(result.passed for result in results) else 1
+
+
+def _document(results: list[SetResult]) -> dict[str, Any]:
+    """Of one set its report; of several all of them, and whether all passed."""
+    from vlmplug.verify.report import result_json
+
+    if len(results) == 1:
+        return result_json(results[0])
+    return {"passed": all(result.passed for result in results), "sets": [result_json(result) for result in results]}
+
+
+class _Run:
+    """What is the same for all sets of one call."""
+
+    def __init__(self, arguments: argparse.Namespace, registry: Registry, options: VerifyOptions) -> None:
+        from vlmplug.verify.record import check_recordable
+
+        self._registry, self._options = registry, options
+        self._alone = len(arguments.folders) == 1
+        self._record_folder: Path | None = arguments.record_folder
+        self._recorded: bool = arguments.record or self._record_folder is not None
+        if self._recorded:
+            check_recordable(options.selection)
+
+    def result(self, folder: Path) -> SetResult:
+        """What came of one set; among several, one that cannot be verified does not keep the others from it."""
+        from vlmplug.verify import SetResult
+
+        try:
+            return self._verified(folder)
+        except VlmplugError as error:
+            if self._alone:
+                raise
+            return SetResult(folder, error=error)
+
+    def _verified(self, folder: Path) -> SetResult:
+        from vlmplug.verify import SetResult, read_golden_set, verify
+        from vlmplug.verify.record import write_records
+
+        golden = read_golden_set(folder)
+        progress = _Progress()
+        try:
+            report = verify(golden, self._options, self._registry, progress.show)
+        finally:
+            progress.end()
+        if not self._recorded:
+            return SetResult(folder, report)
+        files = write_records(golden, self._options.engine, report, self._registry, self._record_folder)
+        for file in files:
+            remark(f"recorded: {file}")
+        return SetResult(folder, report, files)
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
@@ -76,8 +133,10 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 def _engine(arguments: argparse.Namespace) -> EngineChoice:
     from vlmplug.verify.forward_cases import EngineChoice
 
+    if arguments.tp < 1 or (arguments.tp > 1 and arguments.device == "cpu"):
+        raise OptionError(f"--tp {arguments.tp} is impossible with --device {arguments.device}.", "Use --device cuda.")
     modes = tuple(dict.fromkeys(arguments.modes))
-    return EngineChoice(arguments.device, arguments.dtype, modes or ("alone",))
+    return EngineChoice(arguments.device, arguments.dtype, modes or ("alone",), arguments.tp)
 
 
 class _Progress:

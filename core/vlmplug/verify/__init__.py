@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmplug.verify.goldens import GoldenSet
-from vlmplug.verify.result import CaseResult, Finding, Outcome, Section, VerifyReport
+from vlmplug.verify.result import CaseResult, Finding, Outcome, Section, SetResult, VerifyReport
 from vlmplug.verify.runner import Selection, VerifyOptions, verify
 from vlmplug.verify.set_reader import read_golden_set
 
@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "Section",
     "Selection",
+    "SetResult",
     "VerifyOptions",
     "VerifyReport",
     "read_golden_set",

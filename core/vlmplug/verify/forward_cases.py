@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from vlmplug.errors import EngineMissingError, VlmplugError
+from vlmplug.errors import DeviceError, EngineMissingError, GoldenSetError, VlmplugError
+from vlmplug.host_options import HostOptions
 from vlmplug.model import EngineInput
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
 from vlmplug.registry import Registry
@@ -35,11 +36,12 @@ _CHUNK, _BLOCK = 64, 16
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Where the engine runs, and in which of the modes."""
+    """Where the engine runs, and in which of the modes; ``tp``: number of GPUs that share the language model."""
 
     device: Device = "cpu"
     dtype: Dtype = "float32"
     modes: tuple[Mode, ...] = ("alone",)
+    tp: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,23 @@ class _Setting:
 
 
 def run_forward(
-    golden: GoldenSet, cases: Iterable[ForwardCase], choice: EngineChoice, registry: Registry
+    golden: GoldenSet,
+    cases: Iterable[ForwardCase],
+    choice: EngineChoice,
+    registry: Registry,
+    host: HostOptions | None = None,
 ) -> Iterator[CaseResult]:
-    """Features, logits and greedy ids of each case, in each mode; features only in the first one."""
+    """Features, logits and greedy ids of each case, in each mode; features only in the first one.
+
+    :raises GoldenSetError: a file of the set is broken.
+    """
     tensors = open_tensors(golden.folder / "forward.safetensors")
     cases = list(cases)
     yield from (_variant(case) for case in cases if case.variant is not None)
     for checkpoint in golden.checkpoints:
         own = [case for case in cases if case.checkpoint == checkpoint and case.variant is None]
         for mode in choice.modes if own else ():
-            yield from _Run(golden, registry, tensors, choice, mode, checkpoint).results(own)
+            yield from _Run(golden, registry, tensors, choice, mode, checkpoint, host).results(own)
 
 
 def _variant(case: ForwardCase) -> CaseResult:
@@ -90,20 +99,27 @@ class _Run:
     choice: EngineChoice
     mode: Mode
     checkpoint: str
+    host: HostOptions | None
 
     def results(self, cases: list[ForwardCase]) -> list[CaseResult]:
-        """A result for each case, whatever happens."""
+        """A result for each case, unless the set or the caller's choice is wrong."""
         try:
-            return self._compared(cases)
+            return self._compared(cases, self._options())
         except EngineMissingError as error:
-            reason = f"needs vlmplug[engine]. {error.problem}"
-            return [replace(self._empty(case), reason=reason) for case in cases]
+            return self._not_run(cases, f"needs vlmplug[engine]. {error.problem}")
+        except DeviceError as error:
+            return self._not_run(cases, f"cannot run here. {error}")
+        except GoldenSetError:
+            raise
         except VlmplugError as error:
             return [refused(self._empty(case), error, undefined=False) for case in cases]
 
-    def _compared(self, cases: list[ForwardCase]) -> list[CaseResult]:
+    def _not_run(self, cases: list[ForwardCase], reason: str) -> list[CaseResult]:
+        return [replace(self._empty(case), reason=reason) for case in cases]
+
+    def _compared(self, cases: list[ForwardCase], options: EngineOptions) -> list[CaseResult]:
         checkpoint = self.golden.checkpoints[self.checkpoint]
-        with open_pipeline(checkpoint.stands_for, checkpoint.folder, self._options(), self.registry) as pipeline:
+        with open_pipeline(checkpoint.stands_for, checkpoint.folder, options, self.registry, self.host) as pipeline:
             features = self._features(pipeline)
             results = [self._prepared(case, pipeline, features) for case in cases]
             ready = [entry for entry in results if isinstance(entry, _Ready)]
@@ -115,6 +131,8 @@ class _Run:
         try:
             request = self._request(case)
             return _Ready(case, request, features(case, pipeline.prepare(request).engine_input))
+        except GoldenSetError:
+            raise
         except VlmplugError as error:
             return refused(self._empty(case), error, undefined=False)
 
@@ -184,7 +202,9 @@ class _Run:
                 f"The engine cannot be imported ({error}).", 'Run: pip install "vlmplug[engine]".'
             ) from error
         scheduler = SchedulerOptions(logprobs_mode="logits", **_SETTINGS[self.mode].scheduler)
-        return EngineOptions(device=self.choice.device, dtype=self.choice.dtype, scheduler=scheduler)
+        return EngineOptions(
+            device=self.choice.device, dtype=self.choice.dtype, tp=self.choice.tp, scheduler=scheduler
+        )
 
     def _empty(self, case: ForwardCase) -> CaseResult:
         return CaseResult("forward", case.checkpoint, case.prompt, "not run", mode=self.mode)

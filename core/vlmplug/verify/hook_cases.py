@@ -11,6 +11,7 @@ from PIL import __version__ as pillow_version
 
 from vlmplug.conversation import ImagePart, VideoPart
 from vlmplug.errors import GoldenSetError, VlmplugError
+from vlmplug.host_options import HostOptions
 from vlmplug.media import Picture
 from vlmplug.model import MediaInput
 from vlmplug.pipeline import Prepared, Preparer, open_preparer
@@ -37,6 +38,7 @@ class Models:
 
     golden: GoldenSet
     registry: Registry
+    host: HostOptions | None = None
     _open: dict[str, Preparer | VlmplugError] = field(default_factory=dict, init=False)
     _stack: ExitStack = field(default_factory=ExitStack, init=False)
 
@@ -60,8 +62,8 @@ class Models:
     def _load(self, name: str) -> Preparer | VlmplugError:
         try:
             if (checkpoint := self.golden.checkpoints.get(name)) is not None:
-                return open_preparer(checkpoint.stands_for, checkpoint.folder, self.registry)
-            return self._stack.enter_context(official_preparer(self.golden, name, self.registry))
+                return open_preparer(checkpoint.stands_for, checkpoint.folder, self.registry, self.host)
+            return self._stack.enter_context(official_preparer(self.golden, name, self.registry, self.host))
         except VlmplugError as error:
             return error
 
@@ -94,6 +96,8 @@ def _run(
     result = CaseResult(section, checkpoint, case.id, "not run")
     try:
         findings = find()
+    except GoldenSetError:
+        raise
     except VlmplugError as error:
         return refused(result, error, case.undefined)
     return shown_apart(result, findings) if case.undefined else judged(result, findings)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmplug.errors import ManifestError
+from vlmplug.host_options import HostOptions
 from vlmplug.pipeline import Preparer, open_preparer
 from vlmplug.registry import Registry
 from vlmplug.verify.goldens import GoldenCheckpoint, GoldenSet
@@ -19,7 +20,9 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 @contextmanager
-def official_preparer(golden: GoldenSet, name: str, registry: Registry) -> Iterator[Preparer]:
+def official_preparer(
+    golden: GoldenSet, name: str, registry: Registry, host: HostOptions | None = None
+) -> Iterator[Preparer]:
     """Everything up to the engine, with the official settings that the family's manifest declares for ``name``.
 
     :raises ManifestError: it declares none. Whatever loading the model raises.
@@ -28,17 +31,22 @@ def official_preparer(golden: GoldenSet, name: str, registry: Registry) -> Itera
     settings = _official_settings(registry, checkpoint.stands_for, name)
     with tempfile.TemporaryDirectory(prefix="vlmplug-verify-") as folder:
         patched_copy(checkpoint.folder, Path(folder), settings)
-        yield open_preparer(checkpoint.stands_for, Path(folder), registry)
+        yield open_preparer(checkpoint.stands_for, Path(folder), registry, host)
 
 
 def base_checkpoint(golden: GoldenSet, name: str) -> GoldenCheckpoint:
-    """The checkpoint whose name without its first word ends ``name`` (``tiny_7b`` for ``official-…-7b``); else the
-    first one."""
+    """The checkpoint that an official size belongs to, else the first one."""
+    return matching_checkpoint(golden, name) or next(iter(golden.checkpoints.values()))
+
+
+def matching_checkpoint(golden: GoldenSet, name: str) -> GoldenCheckpoint | None:
+    """The checkpoint whose name without its first word ends ``name`` (``tiny_7b`` for ``official-…-7b``); None where
+    an official size belongs to all."""
     for checkpoint in golden.checkpoints.values():
         _, _, kind = checkpoint.name.partition("_")
         if kind and name.endswith(kind):
             return checkpoint
-    return next(iter(golden.checkpoints.values()))
+    return None
 
 
 def patched_copy(source: Path, target: Path, settings: Mapping[str, Any]) -> None:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from vlmplug.table import format_table
-from vlmplug.verify.result import OUTCOMES, SECTIONS, CaseResult, Finding, VerifyReport
+from vlmplug.verify.result import OUTCOMES, SECTIONS, CaseResult, Finding, SetResult, VerifyReport
 
 _COUNTED = ("passed", "failed")
 _APART = ("agrees", "differs", "accepted", "refused")
+
+
+def results_text(results: Sequence[SetResult]) -> str:
+    """The reports; behind several, a table with one line a set."""
+    reports = [report_text(result.report) for result in results if result.report is not None]
+    return "\n\n".join([*reports, _summary(results)] if len(results) > 1 else reports)
+
+
+def result_json(result: SetResult) -> dict[str, Any]:
+    """As `report_json`, with the files of its records; folder, error and fix where it could not be verified."""
+    if result.report is None:
+        error, fix = (result.error.problem, result.error.remedy) if result.error else ("", "")
+        return {"folder": str(result.folder), "passed": False, "error": error, "fix": fix or None}
+    return {**report_json(result.report), "records": [str(file) for file in result.records]}
 
 
 def report_text(report: VerifyReport) -> str:
@@ -38,6 +52,19 @@ def report_json(report: VerifyReport) -> dict[str, Any]:
         "notes": list(report.notes),
         "cases": [_case_json(result) for result in report.results],
     }
+
+
+def _summary(results: Iterable[SetResult]) -> str:
+    rows, wrong = [], []
+    for result in results:
+        counts = Counter[str](case.outcome for case in result.report.results) if result.report else Counter[str]()
+        apart = sum(counts[outcome] for outcome in _APART)
+        name = result.report.set_name if result.report else str(result.folder)
+        verdict = "passed" if result.passed else "failed" if result.report else "error"
+        rows.append((name, counts["passed"], counts["failed"], apart, counts["not run"], verdict))
+        if result.error is not None:
+            wrong.append(f"{name}: {result.error}")
+    return "\n".join((format_table(("set", "passed", "failed", "undefined", "not run", "verdict"), rows), *wrong))
 
 
 def _case_json(result: CaseResult) -> dict[str, Any]:

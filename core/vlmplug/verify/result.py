@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from vlmplug.errors import VlmplugError
@@ -68,6 +69,21 @@ class VerifyReport:
         """Whether something ran, and nothing that counts failed."""
         outcomes = {result.outcome for result in self.results}
         return "failed" not in outcomes and bool(outcomes - {"not run"})
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """What came of one set: a report, or the error that kept it from being verified; ``records``: files written."""
+
+    folder: Path
+    report: VerifyReport | None = None
+    records: tuple[Path, ...] = ()
+    error: VlmplugError | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it could be verified, and passed."""
+        return self.report is not None and self.report.passed
 
 
 def judged(result: CaseResult, findings: Iterable[Finding]) -> CaseResult:

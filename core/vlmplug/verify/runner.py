@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from vlmplug.errors import OptionError, UnknownModelTypeError
+from vlmplug.errors import GoldenSetError, OptionError, UnknownModelTypeError
+from vlmplug.host_options import HostOptions
 from vlmplug.nearest import did_you_mean
 from vlmplug.registry import Registry, load_registry
 from vlmplug.verify.forward_cases import EngineChoice, run_forward
@@ -39,10 +41,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """Which cases, and how the engine runs."""
+    """Which cases, how the engine runs, and how hooks are called."""
 
     selection: Selection = field(default_factory=Selection)
     engine: EngineChoice = field(default_factory=EngineChoice)
+    host: HostOptions = field(default_factory=HostOptions)
 
 
 def verify(
@@ -56,12 +59,14 @@ def verify(
     :param watch: called with every result as it comes.
     :raises OptionError: the selection names a checkpoint that the set does not have, or fits no case.
     :raises UnknownModelTypeError: no plugin offers any model type of the set.
+    :raises GoldenSetError: the set names another family than its model types have, or one of its files is broken.
     """
     options, registry = options or VerifyOptions(), registry or load_registry()
     _check_offered(golden, registry)
+    _check_family(golden, registry)
     selected = _selected(golden, options.selection)
     results = []
-    for result in _run(golden, selected, options.engine, registry):
+    for result in _run(golden, selected, options, registry):
         results.append(result)
         if watch is not None:
             watch(result)
@@ -110,12 +115,28 @@ def _check_offered(golden: GoldenSet, registry: Registry) -> None:
     )
 
 
-def _run(golden: GoldenSet, selected: _Selected, engine: EngineChoice, registry: Registry) -> Iterator[CaseResult]:
-    with closing(Models(golden, registry)) as models:
+def _check_family(golden: GoldenSet, registry: Registry) -> None:
+    """The set is about the family whose plugin answers for its model types; families' names are spelled freely."""
+    for checkpoint in golden.checkpoints.values():
+        entry = registry.model_types.get(registry.aliases.get(checkpoint.stands_for, checkpoint.stands_for))
+        if entry is not None and _folded(entry.family) != _folded(golden.family):
+            raise GoldenSetError(
+                f"set.json: family: the set is about {golden.family!r}, but {entry.name}, which its checkpoint"
+                f" {checkpoint.name} stands for, is of the family {entry.family!r}.",
+                "Correct `family` or `stands_for` in set.json, or take the set of this family.",
+            )
+
+
+def _folded(family: str) -> str:
+    return re.sub(r"[-_.]", "-", family.lower())
+
+
+def _run(golden: GoldenSet, selected: _Selected, options: VerifyOptions, registry: Registry) -> Iterator[CaseResult]:
+    with closing(Models(golden, registry, options.host)) as models:
         yield from run_prompts(models, selected.prompts)
         yield from run_preprocess(models, selected.preprocess)
         yield from run_video(models, selected.video)
-    yield from run_forward(golden, selected.forward, engine, registry)
+    yield from run_forward(golden, selected.forward, options.engine, registry, options.host)
 
 
 def _notes(results: Iterable[CaseResult]) -> tuple[str, ...]:

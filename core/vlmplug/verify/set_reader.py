@@ -9,10 +9,19 @@ from typing import cast
 from vlmplug.conversation import Placement
 from vlmplug.errors import GoldenSetError
 from vlmplug.verify.case_reader import read_forward, read_preprocess, read_prompts
-from vlmplug.verify.goldens import FORMAT, ExpectedSpan, ForwardCase, GoldenCheckpoint, GoldenSet, PromptCase, Tolerance
+from vlmplug.verify.goldens import (
+    FORMAT,
+    ExpectedSpan,
+    ForwardCase,
+    GoldenCheckpoint,
+    GoldenSet,
+    PromptCase,
+    StoredPicture,
+    Tolerance,
+)
 from vlmplug.verify.json_field import Field, read_json
 from vlmplug.verify.picture_reader import read_picture, read_video
-from vlmplug.verify.tensors import TensorFile, open_tensors
+from vlmplug.verify.tensors import TensorFile, check_whole, open_tensors
 
 _SET_KEYS = "format family name made_by tolerance placement_default image_tag checkpoints images videos notes"
 
@@ -25,6 +34,7 @@ def read_golden_set(folder: Path) -> GoldenSet:
     golden = _read(folder)
     _check_references(golden)
     _check_tensors(golden, open_tensors(folder / "forward.safetensors"))
+    _check_weights(golden)
     return golden
 
 
@@ -89,6 +99,7 @@ def _by_key(cases: Iterable[PromptCase]) -> dict[tuple[str, str], PromptCase]:
 def _check_references(golden: GoldenSet) -> None:
     _check_unique("preprocess.json", [case.id for case in golden.preprocess] + [case.id for case in golden.video])
     _check_values(golden)
+    _check_pictures(golden)
     for case in golden.prompts.values():
         where = f"prompts.json: {case.checkpoint} {case.id}"
         _check_known(where, "checkpoint", [case.checkpoint], golden.checkpoints)
@@ -111,6 +122,12 @@ def _check_values(golden: GoldenSet) -> None:
     for clip in golden.video:
         if not clip.undefined and clip.indices is None:
             raise GoldenSetError(f"preprocess.json: {clip.id}: defined, but without indices.")
+
+
+def _check_pictures(golden: GoldenSet) -> None:
+    for picture in [*golden.pictures.values(), *(case.picture for case in golden.preprocess)]:
+        if isinstance(picture, StoredPicture) and not (golden.folder / picture.file).is_file():
+            raise GoldenSetError(f"set.json: the picture {picture.file} is missing.", "Get a complete copy of the set.")
 
 
 def _check_unique(where: str, ids: list[str]) -> None:
@@ -155,3 +172,14 @@ def _check_tensors(golden: GoldenSet, file: TensorFile) -> None:
             [*(case.features or ()), case.logits],
             file.shapes,
         )
+
+
+def _check_weights(golden: GoldenSet) -> None:
+    """A checkpoint that the engine is to load has its weights, whole; a fault of the set is none of the plugin."""
+    for name in dict.fromkeys(case.checkpoint for case in golden.forward):
+        folder = golden.checkpoints[name].folder
+        files = sorted(folder.glob("*.safetensors"))
+        if not files and not any(folder.glob("*.bin")):
+            raise GoldenSetError(f"forward.json: {name} has cases, but no weights in {folder}.")
+        for file in files:
+            check_whole(file)
