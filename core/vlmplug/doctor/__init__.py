@@ -1,0 +1,1 @@
+"""The doctor: what of this machine and of the installed plugins works, what does not, and how to mend it."""
