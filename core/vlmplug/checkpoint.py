@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vlmplug.config_json import CONFIG, declared_architectures, read_config, remote_classes
 from vlmplug.errors import CheckpointError, CheckpointMismatchError
-from vlmplug.json_files import read_json
 from vlmplug.model import ModelSource
 from vlmplug.model_type import Family, ModelType
 from vlmplug.registry import Registry
+from vlmplug.signs import contradictions
 
-#: A ``config.json`` has some kilobytes; anything near this limit is something else.
-MAX_CONFIG_BYTES = 4_000_000
-
-_CONFIG = "config.json"
+if TYPE_CHECKING:
+    from vlmplug.hub.options import HubOptions
 
 
-def open_source(registry: Registry, model_type: str, folder: Path | None = None) -> ModelSource:
+def open_source(
+    registry: Registry, model_type: str, folder: Path | None = None, hub: HubOptions | None = None
+) -> ModelSource:
     """What `load_model` needs for a model type.
 
-    :param folder: the model folder; None: the checkpoint that ships inside the plugin.
+    :param folder: the model folder; None: the checkpoint that ships inside the plugin, else the one of a hub.
+    :param hub: where to download it from where it is not in the hubs' caches; None: nothing is downloaded.
     :raises RegistryError: no such model type, or no plugin for its family.
+    :raises HubError: it cannot be downloaded.
     :raises CheckpointError: no folder, or its ``config.json`` is missing or broken.
     :raises CheckpointMismatchError: the folder holds a checkpoint of another family.
     """
     entry = registry.model_type(model_type)
     family = registry.family(entry.family)
-    found = find_folder(entry, folder)
+    found = find_folder(entry, folder or entry.checkpoint or hub_folder(entry, family, hub))
     config = read_config(found)
     _check_family(registry, family, found, config)
     return ModelSource(entry.name, family.name, found, config, entry.template)
@@ -42,23 +45,26 @@ def find_folder(entry: ModelType, folder: Path | None = None) -> Path:
     found = folder if folder is not None else entry.checkpoint
     if found is None:
         raise CheckpointError(
-            f"Model type {entry.name} has no checkpoint on this machine, and vlmplug does not download any yet.",
-            f"Download {entry.hub.huggingface or 'it'} and name its folder: --model-dir FOLDER.",
+            f"The checkpoint of {entry.name} is not on this machine.",
+            f"Run `vlmplug models pull {entry.name}`, or name the folder that it is in: --model-dir FOLDER.",
         )
     if not found.is_dir():
         raise CheckpointError(f"{found} is not a folder.", "Name the folder that holds config.json.")
     return found.resolve()
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """``config.json`` of a model folder.
+def hub_folder(entry: ModelType, family: Family, hub: HubOptions | None = None) -> Path | None:
+    """The folder of a model type's checkpoint in a hub's cache; None: it is not there, and nothing is downloaded.
 
-    :raises CheckpointError: it is missing, too large, or no JSON object.
+    :param hub: where to download it from where it is not there; None: nowhere.
+    :raises HubError: it cannot be downloaded.
     """
-    file = folder / _CONFIG
-    if file.is_file() and file.stat().st_size > MAX_CONFIG_BYTES:
-        raise CheckpointError(f"{file} is larger than {MAX_CONFIG_BYTES:,} bytes.", "Download the checkpoint again.")
-    return read_json(file)
+    from vlmplug.hub import cached_checkpoint, fetch_checkpoint
+
+    found = cached_checkpoint(entry, family, hub)
+    if found is not None or hub is None or not (entry.hub.huggingface or entry.hub.modelscope):
+        return found
+    return fetch_checkpoint(entry, family, hub)
 
 
 def shape_config(registry: Registry, model_type: str) -> dict[str, Any]:
@@ -75,20 +81,18 @@ def shape_config(registry: Registry, model_type: str) -> dict[str, Any]:
 
 
 def _check_family(registry: Registry, family: Family, folder: Path, config: Mapping[str, Any]) -> None:
-    named = config.get("architectures")
-    architectures = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    if set(architectures) & set(family.architectures):
+    architectures = (*remote_classes(config), *declared_architectures(config))
+    against = next(contradictions(family.signs, config, folder), None)
+    if against is None and set(architectures) & set(family.architectures):
         return
-    found = ", ".join(architectures) or "none"
-    others = registry.families_of(architectures)
     raise CheckpointMismatchError(
-        f"{folder / _CONFIG} names the architecture {found}; "
-        f"family {family.name} has {', '.join(family.architectures)}.",
-        _remedy(registry, family, others),
+        f"{folder / CONFIG} names the architecture {', '.join(declared_architectures(config)) or 'none'}; "
+        f"family {family.name} has {', '.join(family.architectures)}{f', and here {against}' if against else ''}.",
+        _remedy(registry, family, [other for other in registry.families_of(architectures) if other != family]),
     )
 
 
-def _remedy(registry: Registry, family: Family, others: tuple[Family, ...]) -> str:
+def _remedy(registry: Registry, family: Family, others: Sequence[Family]) -> str:
     if not others:
         return f"Name a folder with a checkpoint of family {family.name}."
     types = [entry.name for entry in registry.model_types.values() if entry.family == others[0].name]

@@ -1,0 +1,158 @@
+"""How much memory of a device a model needs, from the numbers of its manifest, before anything is downloaded.
+
+For one of ``tp`` devices::
+
+    weights    = vision + rest + matrices / tp          parameters times bytes of the data type
+    cache      = 2 * layers * key-value heads / tp * head size * tokens * bytes of the data type
+    reserve    = 1 GiB + 2 * the larger one of
+                 tokens of a prefill * (4 * hidden + 3 * inner / tp) * bytes of the data type
+                 patches of 32 tiles * (4 * hidden + 2 * inner of the tower) * bytes of the data type
+
+- *matrices* are the linear layers of the decoder, which tensor parallelism shares. Each device holds the *rest* whole
+  (embeddings, output layer, norms, biases) and *vision* (tower and projector): that is how lmdeploy builds them. Keys
+  and values are not shared further than to one head a device.
+- 4-bit AWQ keeps the *matrices* in 4 bits, with a float16 scale and a 4-bit zero for each group of 128; all else is
+  float16.
+- *cache* holds one request. lmdeploy takes more where there is more, and then serves more requests at once.
+- *reserve*: CUDA's context, kernels and libraries' workspaces took 0.7 to 0.8 GiB on an H100, and sampling has float32
+  scores. Then what the widest layer holds while it reads a prompt, or while the tower sees as many tiles as the engine
+  shows it at once: residual stream, normed copy, attention; gate, up and product of the MLP. Twice that, because
+  PyTorch's allocator keeps blocks of other sizes: ``benchmarks/memory.py`` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, Literal
+
+from vlmplug.detection import expected_config
+from vlmplug.engine.language_shapes import language_shapes
+from vlmplug.errors import EngineOptionError
+from vlmplug.light_dataclass import dataclass
+from vlmplug.model_type import ModelType
+
+WeightType = Literal["float32", "bfloat16", "float16", "awq"]
+
+#: Tokens of prompt and answer that the cache is counted for, where the model allows as many.
+CONTEXT_TOKENS = 8192
+#: Tokens that lmdeploy reads at once; see ``SchedulerOptions.max_prefill_tokens``.
+PREFILL_TOKENS = 8192
+#: Tiles that the engine shows the vision tower at once; see ``SchedulerOptions.tower_tiles``.
+TOWER_TILES = 32
+FIXED_RESERVE = 2**30
+#: Weights that share a scale and a zero in AWQ checkpoints.
+AWQ_GROUP = 128
+
+#: Where ``config.json`` keeps the language model; else it stands at the top.
+_LANGUAGE_SECTIONS = ("llm_config", "text_config", "language_config")
+_BYTES: Mapping[WeightType, float] = {"float32": 4, "bfloat16": 2, "float16": 2, "awq": 2}
+_AWQ_BYTES = 0.5 + (2 + 0.5) / AWQ_GROUP
+
+
+@dataclass(frozen=True)
+class LanguageSize:
+    """Numbers of a language model.
+
+    - ``matrices``: weights of its decoder's linear layers; ``rest``: all others.
+    - ``packable``: whether AWQ can pack them: every input size is a multiple of its group.
+    """
+
+    matrices: int
+    rest: int
+    layers: int
+    hidden: int
+    inner: int
+    heads: int
+    key_value_heads: int
+    head: int
+    packable: bool
+
+    @property
+    def parameters(self) -> int:
+        """All weights."""
+        return self.matrices + self.rest
+
+    def splits(self, tp: int) -> bool:
+        """Whether lmdeploy can share it over that many devices."""
+        groups = self.key_value_heads
+        return self.heads % tp == 0 and (groups % tp == 0 or tp % groups == 0)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a model is run: type of its weights, number of devices, tokens of prompt and answer together."""
+
+    weights: WeightType = "bfloat16"
+    tp: int = 1
+    tokens: int = CONTEXT_TOKENS
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that each device needs."""
+
+    weights: int
+    cache: int
+    reserve: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.cache + self.reserve
+
+
+def language_size(config: Mapping[str, Any]) -> LanguageSize | None:
+    """Numbers of the language model in a ``config.json``; None where its shapes are not known."""
+    language = next((config[key] for key in _LANGUAGE_SECTIONS if isinstance(config.get(key), Mapping)), config)
+    try:
+        shapes = language_shapes(language)
+    except (EngineOptionError, KeyError, IndexError, TypeError):
+        return None
+    matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2 and ".layers." in name}
+    heads = language["num_attention_heads"]
+    shared = sum(map(prod, matrices.values()))
+    return LanguageSize(
+        matrices=shared,
+        rest=sum(map(prod, shapes.values())) - shared,
+        layers=language["num_hidden_layers"],
+        hidden=language["hidden_size"],
+        inner=language["intermediate_size"],
+        heads=heads,
+        key_value_heads=language.get("num_key_value_heads") or heads,
+        head=language.get("head_dim") or language["hidden_size"] // heads,
+        packable=all(inputs % AWQ_GROUP == 0 for _, inputs in matrices.values()),
+    )
+
+
+def memory_needed(entry: ModelType, setup: Setup | None = None) -> Memory | None:
+    """What each device needs to run a model type; None where its shapes are not known or it cannot be run so.
+
+    :param setup: None: bfloat16 on one device, with the usual number of tokens.
+    """
+    setup = setup or Setup()
+    config = expected_config(entry)
+    size = language_size(config)
+    if size is None or not size.splits(setup.tp) or (setup.weights == "awq" and not size.packable):
+        return None
+    width, tokens = _BYTES[setup.weights], min(setup.tokens, entry.context_length)
+    vision = entry.vision_parameters
+    whole = size.rest + (max(entry.parameters - size.parameters, 0) if vision is None else vision)
+    matrix = _AWQ_BYTES if setup.weights == "awq" else width
+    per_token = 2 * size.layers * max(size.key_value_heads / setup.tp, 1) * size.head
+    layer = min(PREFILL_TOKENS, tokens) * (4 * size.hidden + 3 * size.inner / setup.tp)
+    return Memory(
+        weights=int(whole * width + size.matrices * matrix / setup.tp),
+        cache=int(per_token * tokens * width),
+        reserve=FIXED_RESERVE + int(2 * max(layer, _tower_values(config)) * width),
+    )
+
+
+def _tower_values(config: Mapping[str, Any]) -> int:
+    """Values that a layer of the vision tower holds at most; 0 where its shapes are not known."""
+    tower: Any = config.get("vision_config")
+    try:
+        patches = (tower["image_size"] // tower["patch_size"]) ** 2 + 1
+        return int(TOWER_TILES * patches * (4 * tower["hidden_size"] + 2 * tower["intermediate_size"]))
+    except (KeyError, TypeError, ZeroDivisionError):
+        return 0
