@@ -31,7 +31,11 @@ PACKAGES = {
 #: What each wheel must hold, and what none may hold.
 CONTENTS = {
     "vlmplug": ("vlmplug/registry.yaml", "vlmplug/py.typed", "vlmplug/cli/__init__.py"),
-    "vlmplug-internvl2": ("vlmplug_internvl2/manifest.yaml", "vlmplug_internvl2/py.typed"),
+    "vlmplug-internvl2": (
+        "vlmplug_internvl2/manifest.yaml",
+        "vlmplug_internvl2/py.typed",
+        "vlmplug_internvl2/verified/internvl2-set-a.hooks.json",
+    ),
     "vlmplug-tiny": (
         "vlmplug_tiny/manifest.yaml",
         "vlmplug_tiny/py.typed",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,23 @@ def changed(tmp_path: Path) -> Callable[[Path], Path]:
         return Path(shutil.copytree(folder, tmp_path / folder.name, copy_function=shutil.copyfile))
 
     return copy
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Plugins that `tests.plugin_maker` writes into ``tmp_path`` can be imported, and are forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield
+    for module in set(sys.modules) - before:
+        if module.partition(".")[0].endswith("_plugin"):
+            del sys.modules[module]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A model folder of the family ``toy``."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"architectures": ["ToyForCausalLM"]}))
+    return folder

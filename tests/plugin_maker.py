@@ -24,15 +24,21 @@ FAMILY: Mapping[str, Any] = {"title": "Toy", "architectures": ["ToyForCausalLM"]
 #: Hooks of a family whose prompts are the text of the conversation, with one token a picture.
 TOY_HOOKS = """
 import numpy as np
+import tokenizers
 from pathlib import Path
 from vlmplug.hooks import hookimpl
 from vlmplug.model import EngineInput, FamilyModel, MediaInput, MediaSpan, TowerSpec
 from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Text
+from vlmplug.text_model import TextModel
+from vlmplug.tokenizer import Tokenizer
+
+EMPTY = TextModel(tokenizers.Tokenizer(tokenizers.models.BPE()), "byte_level", "none", (), {})
 
 @hookimpl
 def load_model(source):
     return FamilyModel(
-        model_type=source.model_type, family=source.family, folder=source.folder, tokenizer=None,
+        model_type=source.model_type, family=source.family, folder=source.folder,
+        tokenizer=Tokenizer(source.folder, EMPTY, (), {}, ()),
         text_config={"vocab_size": 100}, tower=TowerSpec("toy:tower", {}), weight_route="toy:route",
         stop_ids=(2,), placeholder_id=7, context_length=128, dtype="float32", settings=None)
 

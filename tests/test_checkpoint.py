@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub.hub_server import HubServer
 from tests.plugin_maker import FAMILY, MODEL_TYPE, manifest, packages, registry_of, toy_manifest, write_plugin
-from vlmplug.checkpoint import MAX_CONFIG_BYTES, find_folder, open_source, read_config, shape_config
+from vlmplug.checkpoint import find_folder, open_source, shape_config
+from vlmplug.config_json import MAX_CONFIG_BYTES, read_config
 from vlmplug.errors import CheckpointError, CheckpointMismatchError, UnknownModelTypeError
+from vlmplug.hub import HubOptions, Site
 from vlmplug.registry import Registry
 
 
@@ -53,10 +56,48 @@ def test_a_given_folder_wins_over_the_embedded_checkpoint(registry: Registry, tm
     assert open_source(registry, "toy-tiny", folder).folder == folder.resolve()
 
 
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty caches of the hubs."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "ms"))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("caches")
 def test_without_any_checkpoint_the_error_says_what_to_do(registry: Registry) -> None:
-    with pytest.raises(CheckpointError, match="Download Org/Other-1B and name its folder: --model-dir") as caught:
+    with pytest.raises(CheckpointError, match="vlmplug models pull other-1b`, or name the folder") as caught:
         open_source(registry, "other-1b")
-    assert "does not download" in caught.value.problem
+    assert caught.value.problem == "The checkpoint of other-1b is not on this machine."
+
+
+@pytest.mark.usefixtures("caches")
+def test_a_type_that_is_on_no_hub_is_never_looked_for(registry: Registry) -> None:
+    with pytest.raises(CheckpointError, match="not on this machine"):
+        open_source(registry, "toy-1b", hub=HubOptions())
+
+
+def test_a_downloaded_checkpoint_is_found_without_a_hub(registry: Registry, caches: Path) -> None:
+    root = caches / "hf" / "models--Org--Other-1B"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = write_config(root / "snapshots" / commit, architectures=["OtherModel"])
+    (folder / "model.safetensors").write_bytes(b"")
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text(commit)
+    assert open_source(registry, "other-1b").folder == folder.resolve()
+
+
+def test_what_is_missing_is_downloaded_where_a_hub_is_named(registry: Registry, caches: Path) -> None:
+    config = json.dumps({"architectures": ["OtherModel"]}).encode()
+    with HubServer({"config.json": config, "model.safetensors": b"weights"}) as server:
+        server.repository = "Org/Other-1B"
+        hub = HubOptions(huggingface=Site(server.endpoint, token=""), offline=False)
+        source = open_source(registry, "other-1b", hub=hub)
+        asked = len(server.seen)
+        assert open_source(registry, "other-1b", hub=hub) == source
+        assert len(server.seen) == asked > 0
+    assert source.config == {"architectures": ["OtherModel"]}
+    assert source.folder.is_relative_to(caches / "hf")
 
 
 def test_an_unknown_model_type_comes_first(registry: Registry, tmp_path: Path) -> None:

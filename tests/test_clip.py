@@ -98,7 +98,7 @@ def test_frames_that_do_not_exist(index: int) -> None:
         (np.zeros((8, 8, 3), np.uint8), "ndarray is nothing"),
         (BIKES.parent, "is a directory"),
         (b"", "not a single byte"),
-        ("https://example.com/clip.mp4", "is an address"),
+        ("ftp://example.com/clip.mp4", "addresses are not read"),
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else type(value).__name__,
 )

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Ran
-from vlmplug.cli import main
+from vlmplug.cli import cache, main, models, plugins
+from vlmplug.cli.commands import COMMANDS
 from vlmplug.conversation import Conversation, PromptOptions, user_message
 from vlmplug.discovery import RegistrySources
 from vlmplug.host import PluginHost
@@ -54,6 +55,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
     return Ran(code, *capsys.readouterr())
 
 
+#: Commands that have actions.
+ACTIONS = {"cache": cache, "models": models, "plugins": plugins}
+#: Names of commands and of their actions.
+WORDS = {entry.name for part in (COMMANDS, cache.ACTIONS, models.ACTIONS, plugins.ACTIONS) for entry in part}
 CALLS = [pytest.param(call, id=f"{page.parent.name}: {' '.join(call)}") for page in PAGES for call in commands(page)]
 
 
@@ -63,7 +68,7 @@ def test_there_are_calls_to_try() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_every_command_and_flag_exists(call: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    words = [word for word in call if re.fullmatch(r"models|plugins|list|show|infer|render|verify", word)]
+    words = [word for word in call if word in WORDS]
     top, known = run(capsys, "--help"), run(capsys, *words, "--help")
     assert known.code == 0, known.err
     for flag in (word.partition("=")[0] for word in call if word.startswith("--")):
@@ -72,8 +77,9 @@ def test_every_command_and_flag_exists(call: list[str], capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("flag", sorted(set(re.findall(r"`(--[a-z-]+)", (ROOT / "docs/commands.md").read_text()))))
 def test_flags_of_the_reference_exist(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    own = ("infer", "verify", "render", ("models", "list"))
-    helps = [run(capsys, *([name] if isinstance(name, str) else name), "--help").out for name in own]
+    own = [(entry.name,) for entry in COMMANDS if entry.name not in ACTIONS]
+    own += [(name, entry.name) for name, module in ACTIONS.items() for entry in module.ACTIONS]
+    helps = [run(capsys, *names, "--help").out for names in own]
     assert re.search(rf"{flag}\b", "".join([*helps, run(capsys, "--help").out]))
 
 
@@ -112,7 +118,7 @@ DOCUMENTS = [(call, text) for call, text in printed(ROOT / "docs/commands.md") i
 
 
 def test_every_command_that_prints_a_document_shows_one() -> None:
-    assert {call[0] for call, _ in DOCUMENTS} == {"models", "plugins", "infer", "render", "verify"}
+    assert {call[0] for call, _ in DOCUMENTS} == {"cache", "models", "plugins", "infer", "render", "verify"}
 
 
 @pytest.mark.parametrize(("call", "text"), DOCUMENTS, ids=lambda part: " ".join(part) if isinstance(part, list) else "")

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmplug.errors import HookResultError
 from vlmplug.hook_results import HookResults
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, MediaSpan, ModelSource, TowerSpec
-from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Special, Text
+from vlmplug.prompt import GeneratedIds, MediaItem, MediaSlot, RenderedPrompt, Special, Text
+from vlmplug.text_model import TextModel
+from vlmplug.tokenizer import Tokenizer
 
 SOURCE = ModelSource("toy-1b", "toy", Path("folder"), {}, "plain")
+EMPTY = TextModel(tokenizers.Tokenizer(tokenizers.models.BPE()), "byte_level", "none", (), {})
 MODEL = FamilyModel(
     model_type="toy-1b",
     family="toy",
     folder=Path("folder"),
-    tokenizer=None,  # type: ignore[arg-type]
+    tokenizer=Tokenizer(Path("folder"), EMPTY, (), {}, ()),
     text_config={"vocab_size": 100},
     tower=TowerSpec("toy:tower", {}),
     weight_route="toy:route",
@@ -46,6 +51,11 @@ def check_prompt(result: Any) -> Any:
     return HookResults("toy", "render_prompt").rendered_prompt(result, 2)
 
 
+def check_textual(result: Any) -> Any:
+    """In a conversation without pictures and clips."""
+    return HookResults("toy", "render_prompt").rendered_prompt(result, 0)
+
+
 def check_inputs(result: Any) -> Any:
     return HookResults("toy", "preprocess_media").media_inputs(result, BATCH)
 
@@ -59,10 +69,12 @@ def check_engine(result: Any) -> Any:
     [
         (check_model, MODEL),
         (check_prompt, PROMPT),
-        (check_prompt, RenderedPrompt(())),
+        (check_textual, RenderedPrompt(())),
+        (check_textual, RenderedPrompt((GeneratedIds((5, 6), "hi"), Text("x", True)))),
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(1, 0), MediaItem(1, 1), MediaItem(0)),),))),
         (check_inputs, (INPUT, INPUT)),
         (check_engine, ENGINE_INPUT),
-        (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 4, 3)))),
+        (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 5, 3)))),
         (check_engine, replace(ENGINE_INPUT, position_ids=tuple(range(9)))),
     ],
 )
@@ -85,8 +97,21 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_model, {"family": "toy"}, "it is a dict; expected a FamilyModel"),
         (check_model, replace(MODEL, family="other"), "family is 'other'; expected 'toy'"),
         (check_model, replace(MODEL, model_type="toy-2b"), "model_type is 'toy-2b'; expected 'toy-1b'"),
-        (check_model, replace(MODEL, placeholder_id=-1), "placeholder_id is -1; expected a token id"),
+        (check_model, replace(MODEL, placeholder_id=-1), "placeholder_id is -1; expected a token id below 100"),
+        (check_model, replace(MODEL, placeholder_id=100), "placeholder_id is 100; expected a token id below 100"),
         (check_model, replace(MODEL, stop_ids=[2]), "stop_ids is [2]; expected a tuple of token ids"),
+        (check_model, replace(MODEL, folder="folder"), "folder is 'folder'; expected a Path"),
+        (check_model, replace(MODEL, tokenizer=None), "tokenizer is None; expected a Tokenizer"),
+        (check_model, replace(MODEL, text_config=None), "text_config is None; expected a mapping that JSON can hold"),
+        (check_model, replace(MODEL, text_config={1: 2}), "text_config is {1: 2}; expected a mapping that JSON"),
+        (check_model, replace(MODEL, text_config={"a": object()}), "text_config is {'a': <object>}; expected a map"),
+        (check_model, replace(MODEL, text_config={}), "text_config['vocab_size'] is None; expected at least 1"),
+        (check_model, replace(MODEL, weight_route="toy.route"), "weight_route is 'toy.route'; expected an import path"),
+        (check_model, replace(MODEL, tower=None), "tower is None; expected a TowerSpec"),
+        (check_model, replace(MODEL, tower=TowerSpec("toy", {})), "tower.builder is 'toy'; expected an import path"),
+        (check_model, replace(MODEL, tower=TowerSpec("toy:tower", {"a": {1}})), "tower.config is {'a': {1}}"),
+        (check_model, replace(MODEL, dtype="half"), "dtype is 'half'; expected one of bfloat16, float16, float32"),
+        (check_model, replace(MODEL, sampling=None), "sampling is None; expected SamplingDefaults"),
         (check_model, replace(MODEL, context_length=0), "context_length is 0; expected at least 1"),
         (check_prompt, None, "it is None; expected a RenderedPrompt"),
         (check_prompt, "hi", "it is a str; expected a RenderedPrompt"),
@@ -95,6 +120,16 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_prompt, RenderedPrompt((MediaSlot((3,)),)), "items[0] is a int; expected MediaItem"),  # type: ignore[arg-type]
         (check_prompt, RenderedPrompt((MediaSlot((MediaItem(2),)),)), "items[0].part is 2; expected 0 to 1"),
         (check_prompt, RenderedPrompt((MediaSlot((MediaItem(-1),)),)), "items[0].part is -1; expected 0 to 1"),
+        (check_prompt, RenderedPrompt(()), "it leaves out picture or clip 1; expected a slot for each of 2"),
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(0),)),)), "it leaves out picture or clip 2"),
+        (check_prompt, RenderedPrompt((Text(3),)), "segments[0].text is 3; expected a text"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((Special(None),)), "segments[0].token is None"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((Text("a", 1),)), "parse_special_tokens is 1"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((GeneratedIds([5], "a"),)), "segments[0].ids is [5]"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((MediaSlot([]),)), "segments[0].items is a list"),  # type: ignore[arg-type]
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(0, -1),)),)), "items[0].frame is -1; expected a number"),
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(0, None, ()),)),)), "items[0].options is ()"),  # type: ignore[arg-type]
+        (check_textual, RenderedPrompt((MediaSlot((MediaItem(0),)),)), "items[0].part is 0; expected no items"),
         (check_inputs, None, "it is None; expected a tuple"),
         (check_inputs, [INPUT, INPUT], "it is a list; expected a tuple"),
         (check_inputs, (INPUT,), "it holds 1 inputs; expected 2, one for each item"),
@@ -105,6 +140,11 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_inputs, pixels(np.zeros((2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [2, 2, 3]"),
         (check_inputs, pixels(np.zeros((0, 2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [0, 2, 2, 3]"),
         (check_inputs, (INPUT, replace(INPUT, tokens=0)), "inputs[1].tokens is 0; expected at least 1"),
+        (check_inputs, (INPUT, replace(INPUT, tokens=np.int64(3))), "inputs[1].tokens is int64(3); expected at"),
+        (check_inputs, (INPUT, replace(INPUT, grid=(0, 1))), "inputs[1].grid is (0, 1); expected (columns, rows)"),
+        (check_inputs, (INPUT, replace(INPUT, mean=0.5)), "inputs[1].mean is 0.5; expected three numbers"),
+        (check_inputs, (INPUT, replace(INPUT, mean=(0.5, 0.5, float("nan")))), "inputs[1].mean is (0.5, 0.5, nan)"),
+        (check_inputs, (INPUT, replace(INPUT, std=(1.0, 1.0, 0.0))), "expected three numbers above 0"),
         (check_engine, None, "it is None; expected a EngineInput"),
         (check_engine, replace(ENGINE_INPUT, input_ids=()), "input_ids is empty"),
         (check_engine, replace(ENGINE_INPUT, input_ids=[1, 2]), "input_ids holds something else than token ids"),
@@ -122,6 +162,9 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_engine, spans((0, 1, 3), (1, 3, 3)), "spans[1] starts at 3"),
         (check_engine, spans((0, -1, 3), (1, 3, 3)), "spans[0] starts at -1"),
         (check_engine, spans((0, 1, 3), (1, 7, 3)), "spans[1] ends at 10; expected at most 9"),
+        (check_engine, spans((0, 1, 3), (1, 4, 3)), "spans[1] covers ids {5, 7}; expected 7 only"),
+        (check_engine, spans((0, 1, 3), (1, 5.0, 3)), "spans[1].start is 5.0; expected an int"),  # type: ignore[arg-type]
+        (check_engine, spans((0, 1, 3), (True, 5, 3)), "spans[1].item is True; expected an int"),
         (check_engine, replace(ENGINE_INPUT, position_ids=(0, 1)), "position_ids holds 2 positions; expected 9"),
         (
             check_engine,
@@ -142,7 +185,7 @@ def test_spans_are_accepted_exactly_where_they_are_disjoint_and_in_order(sizes: 
     starts = data.draw(st.lists(st.integers(0, 20), min_size=len(sizes), max_size=len(sizes)))
     media = tuple(replace(INPUT, tokens=size) for size in sizes)
     laid = tuple(MediaSpan(n, start, size) for n, (start, size) in enumerate(zip(starts, sizes, strict=True)))
-    result = EngineInput((1,) * 24, laid, media)
+    result = EngineInput((MODEL.placeholder_id,) * 24, laid, media)
     taken = [position for span in laid for position in range(span.start, span.start + span.length)]
     valid = taken == sorted(set(taken))
     try:
@@ -151,3 +194,88 @@ def test_spans_are_accepted_exactly_where_they_are_disjoint_and_in_order(sizes: 
         assert not valid
     else:
         assert valid
+
+
+#: Whether evil values are evil: hypothesis itself looks at them before and after a test.
+ARMED = threading.Event()
+
+
+def strike() -> None:
+    if ARMED.is_set():
+        raise RuntimeError("evil")
+
+
+class Evil:
+    """Fails at whatever is asked of it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        strike()
+        return super().__getattribute__(name)
+
+
+class EvilPrompt(RenderedPrompt):
+    @property
+    def items(self) -> tuple[MediaItem, ...]:
+        strike()
+        return super().items
+
+
+class EvilTuple(tuple[Any, ...]):
+    def __len__(self) -> int:
+        strike()
+        return super().__len__()
+
+    def __iter__(self) -> Any:
+        strike()
+        return super().__iter__()
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 12),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from([Evil(), EvilPrompt(()), EvilTuple((1,)), np.zeros((1, 2, 2, 3), np.uint8), int, 10**400]),
+    st.sampled_from([INPUT, MediaItem(0), MediaSpan(0, 1, 3), Text("a"), MODEL, PROMPT, ENGINE_INPUT, MODEL.tower]),
+)
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple), max_leaves=8
+)
+
+
+def anything_like(kind: Any, count: int) -> st.SearchStrategy[Any]:
+    """Objects of a class with anything in its fields."""
+    return st.tuples(*[ANYTHING] * count).map(lambda values: kind(*values))
+
+
+RESULTS = st.one_of(
+    ANYTHING,
+    anything_like(RenderedPrompt, 1),
+    anything_like(EngineInput, 4),
+    st.lists(anything_like(MediaInput, 5), max_size=3).map(tuple),
+    st.lists(anything_like(MediaSlot, 1) | anything_like(Text, 2), max_size=3).map(lambda s: RenderedPrompt(tuple(s))),
+    st.lists(anything_like(MediaItem, 3), max_size=3).map(lambda items: RenderedPrompt((MediaSlot(tuple(items)),))),
+    st.lists(anything_like(MediaSpan, 3), max_size=3).map(lambda found: replace(ENGINE_INPUT, spans=tuple(found))),
+    st.tuples(st.sampled_from([field.name for field in fields(MODEL)]), ANYTHING).map(
+        lambda change: replace(MODEL, **{change[0]: change[1]})
+    ),
+)
+
+
+@given(RESULTS)
+def test_whatever_a_hook_returns_is_valid_or_a_typed_error(result: Any) -> None:
+    ARMED.set()
+    try:
+        check_all(result)
+    finally:
+        ARMED.clear()
+
+
+def check_all(result: Any) -> None:
+    for check in (check_model, check_prompt, check_inputs, check_engine):
+        try:
+            assert check(result) is result
+        except HookResultError as error:
+            assert "of plugin toy returned a wrong result: " in error.problem
+            assert len(error.problem) < 1000

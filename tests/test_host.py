@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.host_maker import HI, failing, load, toy, with_toy
 from tests.plugin_maker import (
     FAMILY,
     MODEL_TYPE,
@@ -35,46 +34,9 @@ from vlmplug.errors import (
 )
 from vlmplug.host import PluginHost
 from vlmplug.media import Picture, open_clip
-from vlmplug.model import FamilyModel, MediaBatch
-from vlmplug.registry import Registry
+from vlmplug.model import MediaBatch
 
-HI = Conversation((user_message("hi"),))
-
-
-@pytest.fixture(autouse=True)
-def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Plugins under ``tmp_path`` can be imported, and are forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    yield
-    for module in set(sys.modules) - before:
-        if module.partition(".")[0].endswith("_plugin"):
-            del sys.modules[module]
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkpoint"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"architectures": ["ToyForCausalLM"]}))
-    return folder
-
-
-def load(registry: Registry, checkpoint: Path, model_type: str = "toy-1b") -> tuple[PluginHost, FamilyModel]:
-    host = PluginHost(registry)
-    return host, host.load_model(open_source(registry, model_type, checkpoint))
-
-
-def with_toy(tmp_path: Path, name: str, hooks: str, **parts: Any) -> Registry:
-    """A registry with the family ``toy`` and a second plugin with these hooks."""
-    write_plugin(tmp_path, "toy", toy_manifest(), TOY_HOOKS)
-    write_plugin(tmp_path, name, manifest(name, hooks=f"{name}_plugin.hooks", **parts), hooks)
-    return registry_of(tmp_path, packages("toy", name))
-
-
-def toy(tmp_path: Path, hooks: str = TOY_HOOKS, **parts: Any) -> Registry:
-    write_plugin(tmp_path, "toy", toy_manifest(**parts), hooks)
-    return registry_of(tmp_path, packages("toy"))
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 def test_the_four_hooks_in_a_row(tmp_path: Path, checkpoint: Path) -> None:
@@ -236,12 +198,6 @@ def test_a_hook_that_is_not_implemented_is_named(tmp_path: Path, checkpoint: Pat
         host.preprocess_media(model, MediaBatch((), ()))
 
 
-def failing(line: str) -> str:
-    """The toy hooks, where ``render_prompt`` does something else."""
-    head, name, _ = TOY_HOOKS.partition("@hookimpl\ndef render_prompt(model, conversation):\n")
-    return f"{head}{name}    {line}\n"
-
-
 def test_an_exception_of_a_hook_becomes_a_typed_error_with_its_cause(tmp_path: Path, checkpoint: Path) -> None:
     host, model = load(toy(tmp_path, failing("return {}['missing']")), checkpoint)
     with pytest.raises(HookFailedError, match="render_prompt of plugin toy failed: KeyError: 'missing'") as caught:
@@ -281,10 +237,10 @@ def test_the_error_names_the_owner_that_failed_inside_a_wrapper(tmp_path: Path, 
         host.render_prompt(model, HI, PromptOptions())
 
 
-def test_a_wrong_result_names_plugin_hook_and_wrappers(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_wrong_result_names_hook_and_the_wrapper_that_returned_it(tmp_path: Path, checkpoint: Path) -> None:
     forgetful = WRAPPER.replace("return RenderedPrompt", "RenderedPrompt")
     host, model = load(with_toy(tmp_path, "wrap", forgetful, wrappers=True), checkpoint)
-    with pytest.raises(HookResultError, match=r"render_prompt of plugin toy \(wrapped by wrap\) returned .* None"):
+    with pytest.raises(HookResultError, match=r"render_prompt of plugin wrap returned .* None; expected a Rendered"):
         host.render_prompt(model, HI, PromptOptions())
 
 

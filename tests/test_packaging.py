@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vlmplug.discovery import ENTRY_POINTS, PackageManifest, built_in_file
+from vlmplug.discovery import built_in_file
+from vlmplug.installed import GROUP
+from vlmplug.statement import PackageManifest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
@@ -75,7 +77,7 @@ def test_the_engine_is_pinned_to_the_version_it_is_written_for() -> None:
 
 @pytest.mark.parametrize(("plugin", "distribution"), [("internvl2", "vlmplug-internvl2"), ("tiny", "vlmplug-tiny")])
 def test_an_entry_point_leads_to_the_manifest(plugin: str, distribution: str) -> None:
-    points = [point for point in metadata.entry_points(group=ENTRY_POINTS) if point.name == plugin]
+    points = [point for point in metadata.entry_points(group=GROUP) if point.name == plugin]
     assert {point.dist.name for point in points if point.dist} == {distribution}
     file = PackageManifest(points[0].module).locate()
     assert file == PACKAGES[distribution] / "manifest.yaml"
@@ -90,7 +92,7 @@ def test_the_command_is_installed() -> None:
 def test_the_built_in_registry_agrees_with_the_packages() -> None:
     plugins = yaml.safe_load(built_in_file().read_text())["plugins"]
     for name, entry in plugins.items():
-        (point,) = metadata.entry_points(group=ENTRY_POINTS, name=name)
+        (point,) = metadata.entry_points(group=GROUP, name=name)
         assert point.dist is not None
         assert (entry["distribution"], entry["package"]) == (point.dist.name, point.module)
 

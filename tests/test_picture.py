@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import pickle
 import subprocess
@@ -85,6 +86,19 @@ def test_arrays(channels: int, mode: str) -> None:
     assert np.array_equal(np.asarray(picture.image).reshape(array.shape), array)
 
 
+def test_an_array_without_channels_is_grey() -> None:
+    array = gradient()[:, :, 0]
+    picture = open_picture(array, WHERE)
+    assert picture.image.mode == "L"
+    assert np.array_equal(np.asarray(picture.image), array)
+
+
+def test_a_data_url() -> None:
+    content = encoded("PNG")
+    picture = open_picture("data:image/jpeg;base64," + base64.b64encode(content).decode(), WHERE)
+    assert np.array_equal(np.asarray(picture.image), gradient())
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_array_that_changes_afterwards_changes_nothing(order: Any) -> None:
     array = np.array(gradient(), order=order)[::2, ::-1]
@@ -123,12 +137,15 @@ def test_pictures_are_picklable() -> None:
         (b"", "not a single byte"),
         (gradient().astype(np.float32), "an array of float32"),
         (gradient(channels=2), r"an array of uint8 \[30, 40, 2\]"),
-        (gradient()[:, :, 0], r"an array of uint8 \[30, 40\]"),
+        (gradient()[0, 0], r"an array of uint8 \[3\]"),
+        (gradient()[None], r"an array of uint8 \[1, 30, 40, 3\]"),
+        (gradient() > 3, r"an array of bool \[30, 40, 3\]"),
         (gradient()[:0], "40x0"),
         (Image.new("RGB", (0, 5)), "0x5"),
         (None, "NoneType is nothing"),
         (17, "int is nothing"),
-        ("https://example.com/cat.png", "is an address"),
+        ("ftp://example.com/cat.png", "ftp: addresses are not read"),
+        ("data:image/png;base64,PGh0bWw+", "not a picture of a known format"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str) else type(value).__name__,
 )
@@ -137,6 +154,14 @@ def test_what_is_no_picture(source: Any, says: str) -> None:
         open_picture(source, WHERE)
     assert caught.value.problem.startswith(WHERE)
     assert caught.value.remedy
+
+
+def test_an_array_of_floats_is_told_how_to_become_a_picture() -> None:
+    floats = gradient().astype(np.float32) / 255
+    with pytest.raises(MediaError) as caught:
+        open_picture(floats, WHERE)
+    assert "(array * 255).round().astype('uint8')" in caught.value.remedy
+    assert np.array_equal((floats * 255).round().astype("uint8"), gradient())
 
 
 def test_a_format_outside_the_list_is_refused_though_pillow_knows_it() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from vlmplug.errors import MediaError
-from vlmplug.source import local_file, read_bytes
+from vlmplug.media_policy import MediaPolicy
+from vlmplug.source import is_local, local_file, read_bytes
 
 WHERE = "messages[0].parts[1]"
 LIMIT = 100
@@ -47,27 +48,76 @@ def test_a_symbolic_link_is_followed(file: Path, tmp_path: Path) -> None:
     assert read_bytes(link, WHERE, LIMIT) == b"content"
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://h/x.png",
-        "HTTPS://h/x",
-        "ftp://h/x",
-        "file:///etc/passwd",
-        "data:image/png;base64,AAAA",
-        "s3://b/k",
-    ],
-)
-def test_addresses_are_not_fetched(address: str) -> None:
-    with pytest.raises(MediaError, match="is an address") as caught:
+ADDRESSES = ["http://h/x.png", "HTTPS://h/x", "ftp://h/x", "data:image/png;base64,AAAA", "s3://b/k"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_no_file(address: str) -> None:
+    assert not is_local(address)
+    with pytest.raises(MediaError, match="names no file of this machine") as caught:
         local_file(address, WHERE)
     assert caught.value.problem.startswith(WHERE)
+
+
+@pytest.mark.parametrize("name", ["a/b.png", "C:\\a.png", "c://a.png", "", "datax:y", Path("data:x")], ids=str)
+def test_everything_else_is_one(name: Any) -> None:
+    assert is_local(name)
 
 
 def test_a_long_data_url_is_not_repeated_in_the_message() -> None:
     with pytest.raises(MediaError) as caught:
         local_file("data:image/png;base64," + "A" * 100_000, WHERE)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("form", ["file://{}", "FILE://localhost{}", "file:{}"])
+def test_a_file_by_its_address(file: Path, form: str) -> None:
+    address = form.format(str(file).replace(" ", "%20"))
+    assert is_local(address)
+    assert read_bytes(address, WHERE, LIMIT) == b"content"
+
+
+@pytest.mark.parametrize("address", ["file://server/share/x", "file:///x?y", "file:///x#y", "file://[x"])
+def test_file_addresses_that_name_no_file_here(address: str) -> None:
+    with pytest.raises(MediaError, match=r"names no file of this machine|cannot be read") as caught:
+        read_bytes(address, WHERE, LIMIT)
+    assert "file:///folder/picture.png" in caught.value.remedy
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
+def test_the_path_of_an_address_with_a_drive() -> None:
+    with pytest.raises(MediaError, match=r"'C:/x\.png' cannot be read"):
+        read_bytes("file:///C:/x.png", WHERE, LIMIT)
+
+
+@pytest.mark.parametrize("address", ["ftp://h/x", "s3://b/k", "gopher://h"])
+def test_other_kinds_of_addresses_are_not_read(address: str) -> None:
+    with pytest.raises(MediaError, match=f"{address.partition(':')[0]}: addresses are not read"):
+        read_bytes(address, WHERE, LIMIT)
+
+
+def test_a_data_url_is_read_within_the_limit() -> None:
+    assert read_bytes("data:;base64,Y29udGVudA==", WHERE, LIMIT) == b"content"
+    with pytest.raises(MediaError, match="more than 3 bytes"):
+        read_bytes("data:;base64,Y29udGVudA==", WHERE, 3)
+
+
+class TestPolicy:
+    def test_without_local_files_the_answer_does_not_tell_whether_one_exists(self, file: Path) -> None:
+        policy = MediaPolicy(local_files=False)
+        said = set()
+        for source in (file, str(file), f"file://{str(file).replace(' ', '%20')}", file.with_name("missing")):
+            with pytest.raises(MediaError, match="files of this machine are not read here") as caught:
+                read_bytes(source, WHERE, LIMIT, policy)
+            said.add(str(caught.value))
+        assert len(said) == 1
+        assert read_bytes(b"content", WHERE, LIMIT, policy) == b"content"
+
+    def test_without_addresses_nothing_is_fetched_but_data_are_read(self) -> None:
+        policy = MediaPolicy(addresses="none")
+        with pytest.raises(MediaError, match="addresses are not fetched here"):
+            read_bytes("http://localhost:1/x", WHERE, LIMIT, policy)
+        assert read_bytes("data:,content", WHERE, LIMIT, policy) == b"content"
 
 
 @pytest.mark.parametrize(

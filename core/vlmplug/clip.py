@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from vlmplug.errors import MediaError
+from vlmplug.media_policy import MediaPolicy
 from vlmplug.picture import Picture, PictureSource, open_picture
-from vlmplug.source import ByteSource, is_path, local_file, read_bytes
+from vlmplug.source import ByteSource, is_local, local_file, read_bytes
 from vlmplug.video import read_frames, scan_video
 from vlmplug.video_file import VideoFile
 
@@ -92,42 +93,43 @@ class RecordedClip(Clip):
 ClipSource: TypeAlias = "ByteSource | Sequence[PictureSource] | Clip"
 
 
-def open_clip(source: ClipSource, where: str) -> Clip:
+def open_clip(source: ClipSource, where: str, policy: MediaPolicy | None = None) -> Clip:
     """Finds out how many frames a clip has, without decoding it.
 
-    :param source: path, bytes or binary file of a video; pictures that are already the chosen frames (or one
+    :param source: path, address, bytes or binary file of a video; pictures that are already the chosen frames (or one
         uint8 array [frames, height, width, 3]); or a `Clip`, which is returned as it is.
     :param where: what the caller calls this clip; every message begins with it.
+    :param policy: which files and addresses may be read; None: `MediaPolicy`'s defaults.
     :raises MediaError: it cannot be read, has another format, is broken, or holds no picture at all.
     """
     if isinstance(source, Clip):
         return source
     given: Any = source
-    if is_path(given) or isinstance(given, bytes | bytearray | memoryview) or hasattr(given, "read"):
-        return _recorded(given, where)
+    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(given, "read"):
+        return _recorded(given, where, policy)
     if isinstance(given, Sequence) or (isinstance(given, np.ndarray) and given.ndim == 4):
-        return _sequence(given, where)
+        return _sequence(given, where, policy)
     raise MediaError(
         f"{where}: {type(source).__name__} is nothing that a clip can be read from.",
-        "Give a path, bytes, a binary file, or a list of pictures.",
+        "Give a path, an address, bytes, a binary file, or a list of pictures.",
     )
 
 
-def _recorded(source: Any, where: str) -> Clip:
-    video = scan_video(_content(source, where), where)
+def _recorded(source: Any, where: str, policy: MediaPolicy | None) -> Clip:
+    video = scan_video(_content(source, where, policy), where)
     return RecordedClip(where, video.frame_count, video.fps, video.size, video)
 
 
-def _content(source: Any, where: str) -> Path | bytes:
-    if is_path(source):
+def _content(source: Any, where: str, policy: MediaPolicy | None) -> Path | bytes:
+    if is_local(source):
         # Another process, with another working directory, may read the frames.
-        return Path(os.path.abspath(local_file(source, where)))
-    return read_bytes(source, where, MAX_CLIP_BYTES)
+        return Path(os.path.abspath(local_file(source, where, policy)))
+    return read_bytes(source, where, MAX_CLIP_BYTES, policy)
 
 
-def _sequence(source: Any, where: str) -> Clip:
+def _sequence(source: Any, where: str, policy: MediaPolicy | None) -> Clip:
     if not 1 <= len(source) <= MAX_FRAMES_READ:
         raise MediaError(f"{where}: {len(source)} frames.", f"Give 1 to {MAX_FRAMES_READ} frames.")
-    frames = tuple(open_picture(frame, f"{where}[{index}]") for index, frame in enumerate(source))
+    frames = tuple(open_picture(frame, f"{where}[{index}]", policy) for index, frame in enumerate(source))
     width, height = (max(frame.image.size[axis] for frame in frames) for axis in (0, 1))
     return FrameSequence(where, len(frames), None, (width, height), frames)

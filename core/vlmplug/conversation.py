@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from vlmplug.errors import ConversationError
 from vlmplug.media import Clip, ClipSource, Picture, PictureSource, open_clip, open_picture
+from vlmplug.media_policy import MediaPolicy
 
 Role = Literal["system", "user", "assistant"]
 Placement = Literal["inline", "family", "beside"]
@@ -26,18 +27,24 @@ class TextPart:
 
 @dataclass(frozen=True)
 class ImagePart:
-    """One picture; ``options`` override the request's media options for this picture alone."""
+    """One picture.
+
+    - ``options``: override the request's media options for this picture alone.
+    - ``name``: what messages call it; empty: its place, as ``messages[0].parts[1]``.
+    """
 
     source: PictureSource
     options: MediaOptions = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class VideoPart:
-    """One clip; ``options`` override the request's media options for this clip alone."""
+    """One clip; ``options`` and ``name`` as for a picture."""
 
     source: ClipSource
     options: MediaOptions = field(default_factory=dict)
+    name: str = ""
 
 
 MediaPart: TypeAlias = "ImagePart | VideoPart"
@@ -88,12 +95,14 @@ def assistant_message(text: str, token_ids: tuple[int, ...] | None = None) -> Me
 class Conversation:
     """An optional system turn first, then user and assistant turns in alternation, ending with the user's.
 
-    :raises ConversationError: naming the turn that breaks the order, or holds media it must not hold.
+    :raises ConversationError: naming the turn that breaks the order, holds media it must not hold, or is no message.
     """
 
     messages: tuple[Message, ...]
 
     def __post_init__(self) -> None:
+        for index, message in enumerate(self.messages):
+            _check_message(message, index)
         turns = self.messages[1:] if self.messages[:1] and self.messages[0].role == "system" else self.messages
         offset = len(self.messages) - len(turns)
         for index, message in enumerate(turns):
@@ -124,12 +133,13 @@ class Conversation:
         """All pictures and clips, in order over all turns; `MediaItem.part` counts in this tuple."""
         return tuple(part for message in self.messages for part in message.media)
 
-    def opened(self) -> Conversation:
+    def opened(self, policy: MediaPolicy | None = None) -> Conversation:
         """The same conversation with every source read: each becomes a `Picture` or a `Clip`.
 
+        :param policy: which files and addresses may be read; None: `MediaPolicy`'s defaults.
         :raises MediaError: naming the part that cannot be read.
         """
-        return Conversation(tuple(_opened(message, index) for index, message in enumerate(self.messages)))
+        return Conversation(tuple(_opened(message, index, policy) for index, message in enumerate(self.messages)))
 
     def answered(self, text: str, token_ids: tuple[int, ...]) -> tuple[Message, ...]:
         """The messages with the model's answer behind them, ready for the next question."""
@@ -153,6 +163,22 @@ class PromptOptions:
     media: MediaOptions = field(default_factory=dict)
 
 
+def _check_message(message: object, index: int) -> None:
+    if not isinstance(message, Message):
+        raise ConversationError(
+            f"messages[{index}] is a {type(message).__name__}.",
+            "Write user_message(…), assistant_message(…) or system_message(…).",
+        )
+    given: tuple[Any, ...] = message.parts
+    for number, part in enumerate(given):
+        text = part.text if isinstance(part, TextPart) else ""
+        if not isinstance(part, TextPart | ImagePart | VideoPart) or not isinstance(text, str):
+            wrong = type(part if isinstance(text, str) else text).__name__
+            raise ConversationError(
+                f"messages[{index}].parts[{number}] is a {wrong}.", "Write TextPart(…), ImagePart(…) or VideoPart(…)."
+            )
+
+
 def _check_turn(message: Message, index: int, expected: Role) -> None:
     if message.role not in ROLES:
         raise ConversationError(f"messages[{index}] has the role {message.role!r}.", f"Use one of {', '.join(ROLES)}.")
@@ -163,16 +189,25 @@ def _check_turn(message: Message, index: int, expected: Role) -> None:
         )
 
 
-def _opened(message: Message, index: int) -> Message:
-    return replace(message, parts=tuple(_opened_parts(message, index)))
+def _opened(message: Message, index: int, policy: MediaPolicy | None) -> Message:
+    return replace(message, parts=tuple(_opened_parts(message, index, policy)))
 
 
-def _opened_parts(message: Message, index: int) -> Iterator[Part]:
+def _opened_parts(message: Message, index: int, policy: MediaPolicy | None) -> Iterator[Part]:
     for number, part in enumerate(message.parts):
-        where = f"messages[{index}].parts[{number}]"
-        if isinstance(part, ImagePart):
-            yield part if isinstance(part.source, Picture) else replace(part, source=open_picture(part.source, where))
-        elif isinstance(part, VideoPart):
-            yield part if isinstance(part.source, Clip) else replace(part, source=open_clip(part.source, where))
-        else:
+        if isinstance(part, TextPart):
             yield part
+            continue
+        where = part.name or f"messages[{index}].parts[{number}]"
+        if isinstance(part, ImagePart):
+            yield part if isinstance(part.source, Picture) else _opened_picture(part, where, policy)
+        else:
+            yield part if isinstance(part.source, Clip) else _opened_clip(part, where, policy)
+
+
+def _opened_picture(part: ImagePart, where: str, policy: MediaPolicy | None) -> ImagePart:
+    return replace(part, source=open_picture(part.source, where, policy))
+
+
+def _opened_clip(part: VideoPart, where: str, policy: MediaPolicy | None) -> VideoPart:
+    return replace(part, source=open_clip(part.source, where, policy))

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from vlmplug.errors import MediaError
+from vlmplug.media_policy import MediaPolicy
 from vlmplug.source import ByteSource, read_bytes
 
 #: Formats that are opened (JPEG with its many-picture kind MPO); everything else that Pillow knows
@@ -55,12 +56,14 @@ class Picture:
     image: Image.Image
 
 
-def open_picture(source: PictureSource, where: str) -> Picture:
+def open_picture(source: PictureSource, where: str, policy: MediaPolicy | None = None) -> Picture:
     """Reads and decodes one picture.
 
-    :param source: a path, bytes, a binary file, a PIL image, a uint8 array [height, width, 3 | 1 | 4] (RGB,
-        grey, RGBA), or a `Picture`, which is returned as it is.
+    :param source: a path, an address (``https:``, ``data:``, ``file:``), bytes, a binary file, a PIL image, a uint8
+        array [height, width] or [height, width, 1] (grey), [height, width, 3] (RGB) or [height, width, 4] (RGBA), or
+        a `Picture`, which is returned as it is.
     :param where: what the caller calls this picture; every message begins with it.
+    :param policy: which files and addresses may be read; None: `MediaPolicy`'s defaults.
     :raises MediaError: it cannot be read, has another format, is broken or cut short, or has too many pixels.
     """
     if isinstance(source, Picture):
@@ -69,7 +72,7 @@ def open_picture(source: PictureSource, where: str) -> Picture:
         return _from_image(source, where)
     if isinstance(source, np.ndarray):
         return _from_array(source, where)
-    return _from_bytes(read_bytes(_checked_source(source, where), where, MAX_PICTURE_BYTES), where)
+    return _from_bytes(read_bytes(_checked_source(source, where), where, MAX_PICTURE_BYTES, policy), where)
 
 
 def _checked_source(source: Any, where: str) -> Any:
@@ -79,7 +82,7 @@ def _checked_source(source: Any, where: str) -> Any:
         return source
     raise MediaError(
         f"{where}: {type(source).__name__} is nothing that a picture can be read from.",
-        "Give a path, bytes, a binary file, a PIL image or a uint8 array.",
+        "Give a path, an address, bytes, a binary file, a PIL image or a uint8 array.",
     )
 
 
@@ -141,12 +144,13 @@ def _from_image(image: Image.Image, where: str) -> Picture:
 
 
 def _from_array(array: npt.NDArray[Any], where: str) -> Picture:
-    channels = array.shape[2] if array.ndim == 3 else 0
+    channels = array.shape[2] if array.ndim == 3 else 1 if array.ndim == 2 else 0
     if array.dtype != np.uint8 or channels not in (1, 3, 4):
         raise MediaError(
             f"{where}: an array of {array.dtype} {list(array.shape)}.",
-            "Give uint8 [height, width, 3] (RGB), [height, width, 1] (grey) or [height, width, 4] (RGBA).",
+            "Give uint8 [height, width] (grey), [height, width, 3] (RGB) or [height, width, 4] (RGBA)"
+            + ("; of values from 0 to 1: (array * 255).round().astype('uint8')." if array.dtype.kind == "f" else "."),
         )
     _check_pixels((array.shape[1], array.shape[0]), where)
-    plane = np.array(array[:, :, 0] if channels == 1 else array)
+    plane = np.array(array.reshape(array.shape[:2]) if channels == 1 else array)
     return Picture(Image.fromarray(plane))

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from vlmplug.answer_stream import AnswerStream, Delta, Deltas, complete
 from vlmplug.checkpoint import open_source
 from vlmplug.conversation import Conversation, PromptOptions
 from vlmplug.errors import EngineMissingError, EngineStoppedError, VlmplugError
+from vlmplug.event_loop import run_apart
 from vlmplug.host import PluginHost
+from vlmplug.host_options import HostOptions
+from vlmplug.media_option import MediaOption
+from vlmplug.media_policy import MediaPolicy
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch
 from vlmplug.prompt import RenderedPrompt
 from vlmplug.registry import Registry, load_registry
-from vlmplug.sampling import Answer, FinishReason, Sampling, Timings, TokenLogprobs
-from vlmplug.stop_words import StopWords
-from vlmplug.tokenizer import TextStream
+from vlmplug.sampling import Answer, Sampling
+from vlmplug.workers import Workers
 
 if TYPE_CHECKING:
     from vlmplug.engine.actor import EngineActor
-    from vlmplug.engine.generation import Generation, Step
+    from vlmplug.engine.generation import Generation
     from vlmplug.engine.options import EngineOptions
+    from vlmplug.hub.options import HubOptions
 
-#: Threads that prepare the requests of a batch; Pillow and numpy release the interpreter lock.
+#: Threads that prepare requests; Pillow and numpy release the interpreter lock.
 _PREPARE_THREADS = 8
+#: Requests of a batch that are prepared or answered at once; more would only fill the memory with pixels.
+_UNDER_WAY = 256
+
+_Begun: TypeAlias = "tuple[AnswerStream, Generation]"
 
 
 @dataclass(frozen=True)
@@ -50,21 +62,18 @@ class Prepared:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Delta:
-    """New text of a streamed answer; the last one carries the whole answer."""
-
-    text: str
-    token_ids: tuple[int, ...] = ()
-    answer: Answer | None = None
-
-
 class Preparer:
     """Everything up to the engine: needs neither torch nor weights."""
 
-    def __init__(self, host: PluginHost, model: FamilyModel) -> None:
+    def __init__(self, host: PluginHost, model: FamilyModel, policy: MediaPolicy | None = None) -> None:
         self._host = host
+        self._policy = policy
         self.model = model
+
+    @property
+    def media_options(self) -> Mapping[str, MediaOption]:
+        """What the family lets a caller choose for pictures and clips."""
+        return self._host.registry.family(self.model.family).media_options
 
     def prepare(self, request: Request) -> Prepared:
         """Opens the media, renders, preprocesses and injects.
@@ -85,8 +94,15 @@ class Preparer:
         """
         self._rendered(request)
 
+    def opened(self, request: Request) -> Request:
+        """The same request with every picture and clip read, so that another request can use them again.
+
+        :raises MediaError: naming what cannot be read.
+        """
+        return replace(request, conversation=request.conversation.opened(self._policy))
+
     def _rendered(self, request: Request) -> tuple[Conversation, RenderedPrompt]:
-        conversation = request.conversation.opened()
+        conversation = self.opened(request).conversation
         return conversation, self._host.render_prompt(self.model, conversation, request.options)
 
 
@@ -99,6 +115,7 @@ class Pipeline:
     def __init__(self, preparer: Preparer, options: EngineOptions) -> None:
         self._preparer, self._options = preparer, options
         self._closed = False
+        self._workers = Workers(_PREPARE_THREADS, "vlmplug-prepare")
         self._replacing = threading.Lock()
         self._engine: EngineActor = self._start()
         self._collected = weakref.finalize(self, self._engine.abandon)
@@ -112,32 +129,79 @@ class Pipeline:
         """The prompt of a request, without running it."""
         return self._preparer.prepare(request)
 
-    def stream(self, request: Request) -> Iterator[Delta]:
+    @property
+    def media_options(self) -> Mapping[str, MediaOption]:
+        """What the family lets a caller choose for pictures and clips."""
+        return self._preparer.media_options
+
+    def opened(self, request: Request) -> Request:
+        """The same request with its media read; see `Preparer.opened`."""
+        return self._preparer.opened(request)
+
+    async def aopened(self, request: Request) -> Request:
+        """As `opened`, for an event loop."""
+        return await asyncio.wrap_future(self._workers.submit(partial(self.opened, request)))
+
+    def stream(self, request: Request) -> Deltas:
         """The answer as it comes; closing the iterator ends the engine's work on it.
 
         :raises RequestError: the request cannot be served.
         :raises EngineError: the engine failed, and the next request starts a new one; or the pipeline is closed.
         """
-        prepared = self.prepare(request)
-        yield from _AnswerStream(self.model, request.sampling, prepared).run(self._submit(prepared, request.sampling))
+        answer, generation = self._begin(request)
+        yield from answer.deltas(generation)
 
     def generate(self, request: Request) -> Answer:
         """The whole answer; raises as `stream` does."""
-        return _last(self.stream(request))
+        answer: Answer | None = None
+        for delta in self.stream(request):
+            answer = delta.answer
+        return complete(answer)
 
     def generate_batch(self, requests: Sequence[Request]) -> list[Answer | VlmplugError]:
         """Answers in the order of the requests; one that fails yields its error in its place."""
-        with ThreadPoolExecutor(_PREPARE_THREADS) as pool:
-            streams = list(pool.map(self._begin, requests))
-        return [_settled(stream) for stream in streams]
+        return run_apart(self.agenerate_batch(requests))
 
-    def _begin(self, request: Request) -> Iterator[Delta] | VlmplugError:
+    async def astream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """As `stream`, for an event loop; cancelling the task that iterates ends the engine's work too."""
+        answer, generation = await self._abegin(request)
+        async with aclosing(answer.arriving(generation)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def agenerate(self, request: Request) -> Answer:
+        """The whole answer; raises as `stream` does."""
+        answer, generation = await self._abegin(request)
+        return await answer.whole(generation)
+
+    async def agenerate_batch(self, requests: Sequence[Request]) -> list[Answer | VlmplugError]:
+        """As `generate_batch`, for an event loop; cancelling it cancels all requests."""
+        room = asyncio.Semaphore(_UNDER_WAY)
+
+        async def answer(request: Request) -> Answer | VlmplugError:
+            async with room:
+                return await _settled(self.agenerate(request))
+
+        tasks = [asyncio.ensure_future(answer(request)) for request in requests]
         try:
-            prepared = self.prepare(request)
-            generation = self._submit(prepared, request.sampling)
-        except VlmplugError as error:
-            return error
-        return _AnswerStream(self.model, request.sampling, prepared).run(generation)
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def _begin(self, request: Request) -> _Begun:
+        """Prepares a request and hands it to the engine."""
+        prepared = self.prepare(request)
+        answer = AnswerStream(self.model, request.sampling, prepared.engine_input, prepared.seconds)
+        return answer, self._submit(prepared, request.sampling)
+
+    async def _abegin(self, request: Request) -> _Begun:
+        begun = self._workers.submit(partial(self._begin, request))
+        try:
+            return await asyncio.wrap_future(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(_drop)
+            raise
 
     def _submit(self, prepared: Prepared, sampling: Sampling) -> Generation:
         from vlmplug.engine.request import EngineRequest
@@ -187,89 +251,39 @@ class Pipeline:
         self.close()
 
 
-class _AnswerStream:
-    """Turns the steps of one generation into deltas and the answer."""
-
-    def __init__(self, model: FamilyModel, sampling: Sampling, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._text = TextStream(model.tokenizer)
-        self._words = StopWords(sampling.stop_words)
-        self._ids: list[int] = []
-        self._logprobs: list[TokenLogprobs] = []
-        self._said: list[str] = []
-        self._cached = 0
-        self._prompt_logits: tuple[float, ...] | None = None
-        self._begin = time.perf_counter()
-        self._first = 0.0
-
-    def run(self, generation: Generation) -> Iterator[Delta]:
-        finish: FinishReason = "cancelled"
-        try:
-            for step in generation:
-                yield self._delta(step, self._words.push(self._text.push(step.token_ids)))
-                if self._words.hit:
-                    finish = "stop"
-                    break
-                finish = step.finish_reason or finish
-        finally:
-            generation.cancel()
-        rest = "" if self._words.hit else self._words.push(self._text.finish()) + self._words.finish()
-        self._said.append(rest)
-        yield Delta(rest, (), self._answer(finish))
-
-    def _delta(self, step: Step, text: str) -> Delta:
-        if step.token_ids and not self._first:
-            self._first = time.perf_counter() - self._begin
-        self._ids += step.token_ids
-        self._logprobs += step.logprobs
-        self._prompt_logits = self._prompt_logits or step.prompt_logits
-        self._cached = max(self._cached, step.cached_tokens)
-        self._said.append(text)
-        return Delta(text, step.token_ids)
-
-    def _answer(self, finish: FinishReason) -> Answer:
-        prompt = self._prepared.engine_input
-        timings = Timings(self._prepared.seconds, self._first, time.perf_counter() - self._begin)
-        return Answer(
-            text="".join(self._said),
-            token_ids=tuple(self._ids),
-            finish_reason=finish,
-            prompt_tokens=len(prompt.input_ids),
-            media_tokens=prompt.media_tokens,
-            cached_tokens=self._cached,
-            timings=timings,
-            logprobs=tuple(self._logprobs),
-            prompt_logits=self._prompt_logits,
-        )
+def _drop(future: Future[_Begun]) -> None:
+    """Cancels a generation that nobody waits for any more."""
+    if not future.cancelled() and future.exception() is None:
+        future.result()[1].cancel()
 
 
-def _last(deltas: Iterable[Delta]) -> Answer:
-    answer: Answer | None = None
-    for delta in deltas:
-        answer = delta.answer or answer
-    if answer is None:
-        raise EngineStoppedError("The engine ended without an answer.", "Ask again.")
-    return answer
-
-
-def _settled(stream: Iterator[Delta] | VlmplugError) -> Answer | VlmplugError:
-    if isinstance(stream, VlmplugError):
-        return stream
+async def _settled(answer: Awaitable[Answer]) -> Answer | VlmplugError:
     try:
-        return _last(stream)
+        return await answer
     except VlmplugError as error:
         return error
 
 
-def open_preparer(model_type: str, folder: Path | None = None, registry: Registry | None = None) -> Preparer:
+def open_preparer(
+    model_type: str,
+    folder: Path | None = None,
+    registry: Registry | None = None,
+    host: HostOptions | None = None,
+    hub: HubOptions | None = None,
+    media: MediaPolicy | None = None,
+) -> Preparer:
     """Everything up to the engine, for a model type and a model folder.
 
-    :param folder: model folder; None: the checkpoint that the plugin embeds.
+    :param folder: model folder; None: the checkpoint that the plugin embeds, else the one of a hub.
+    :param host: deadlines of hooks, and who watches their calls.
+    :param hub: where to download the checkpoint from where it is not in the hubs' caches; None: nothing is downloaded.
+    :param media: which files and addresses may be read for pictures and clips.
     :raises RegistryError: no such model type; CheckpointError: the folder does not fit it.
+    :raises HubError: the checkpoint cannot be downloaded.
     """
     registry = registry or load_registry()
-    host = PluginHost(registry)
-    return Preparer(host, host.load_model(open_source(registry, model_type, folder)))
+    plugins = PluginHost(registry, host)
+    return Preparer(plugins, plugins.load_model(open_source(registry, model_type, folder, hub)), media)
 
 
 def open_pipeline(
@@ -277,14 +291,16 @@ def open_pipeline(
     folder: Path | None = None,
     options: EngineOptions | None = None,
     registry: Registry | None = None,
+    host: HostOptions | None = None,
+    hub: HubOptions | None = None,
 ) -> Pipeline:
-    """A loaded model, ready to answer.
+    """A loaded model, ready to answer; ``host`` and ``hub`` as for `open_preparer`.
 
     :raises VlmplugError: whatever keeps it from loading, before anything hangs.
     """
     from vlmplug.engine.options import EngineOptions
 
-    return Pipeline(open_preparer(model_type, folder, registry), options or EngineOptions())
+    return Pipeline(open_preparer(model_type, folder, registry, host, hub), options or EngineOptions())
 
 
 __all__ = ["Delta", "Pipeline", "Prepared", "Preparer", "Request", "open_pipeline", "open_preparer"]

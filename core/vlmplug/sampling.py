@@ -21,6 +21,18 @@ class SamplingDefaults:
     repetition_penalty: float | None = None
     do_sample: bool | None = None
 
+    @property
+    def sampling(self) -> Sampling:
+        """How the checkpoint asks to be sampled: greedily unless it says ``do_sample``.
+
+        Without that, temperature, top_k and top_p are leftovers; with it, a temperature that is not given is 1.
+
+        :raises OptionError: it says something that is out of range.
+        """
+        names = ("temperature", "top_k", "top_p", "repetition_penalty") if self.do_sample else ("repetition_penalty",)
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return Sampling(**{"temperature": 1.0, **given} if self.do_sample else given)
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -108,6 +120,14 @@ class Answer:
     timings: Timings = field(default_factory=Timings)
     logprobs: tuple[TokenLogprobs, ...] = ()
     prompt_logits: tuple[float, ...] | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def text_tokens(self) -> int:
+        """Positions of the prompt that hold text."""
+        return self.prompt_tokens - self.media_tokens
 
     @property
     def generated_tokens(self) -> int:

@@ -1,7 +1,7 @@
-"""Where the bytes of pictures and clips come from: files on disk, bytes in memory, open binary files.
+"""Where the bytes of pictures and clips come from: files, addresses, bytes in memory, open binary files.
 
-Only regular files are read, and only up to a limit, so that a directory, a pipe or a device can neither hang
-the process nor fill its memory.
+Only regular files are read, and everything only up to a limit, so that a directory, a pipe or a device can neither
+hang the process nor fill its memory.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ import os
 import re
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
+from urllib.parse import unquote, urlsplit
 
+from vlmplug.data_url import read_data_url
 from vlmplug.errors import MediaError
+from vlmplug.media_policy import MediaPolicy
 
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
+# One letter is the drive of a Windows path.
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://|(data|file):", re.IGNORECASE)
+_WEB = ("http", "https")
 
 
 @runtime_checkable
@@ -27,22 +32,20 @@ class BinaryFile(Protocol):
 ByteSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile"
 
 
-def is_path(source: object) -> bool:
-    """Whether ``source`` names a file (or an address, which `local_file` refuses)."""
-    return isinstance(source, str | os.PathLike)
+def is_local(source: object) -> bool:
+    """Whether ``source`` names a file of this machine, by its path or by a ``file:`` address."""
+    return isinstance(source, os.PathLike) or (isinstance(source, str) and _scheme(source) in ("", "file"))
 
 
-def local_file(source: str | os.PathLike[str], where: str) -> Path:
+def local_file(source: str | os.PathLike[str], where: str, policy: MediaPolicy | None = None) -> Path:
     """The regular, readable file that ``source`` names.
 
-    :raises MediaError: an address, a missing file, a directory, a pipe or device, an empty file.
+    :raises MediaError: the policy forbids it; another address than a ``file:`` one, a missing file, a directory, a pipe
+        or device.
     """
-    name = os.fspath(source)
-    if _ADDRESS.match(name):
-        raise MediaError(
-            f"{where}: {_shortened(name)} is an address, and addresses are not fetched yet.",
-            "Download it and give the local file.",
-        )
+    if not (policy or MediaPolicy()).local_files:
+        raise MediaError(f"{where}: files of this machine are not read here.", "Give the content itself.")
+    name = _path_of(source, where)
     path = Path(name)
     try:
         _check_regular(path, where)
@@ -51,15 +54,18 @@ def local_file(source: str | os.PathLike[str], where: str) -> Path:
     return path
 
 
-def read_bytes(source: ByteSource, where: str, limit: int) -> bytes:
+def read_bytes(source: ByteSource, where: str, limit: int, policy: MediaPolicy | None = None) -> bytes:
     """All bytes of ``source``, at most ``limit``.
 
-    :raises MediaError: it cannot be read, is empty, or holds more than ``limit`` bytes.
+    :param policy: what may be read; None: `MediaPolicy`'s defaults.
+    :raises MediaError: the policy forbids it, it cannot be read, is empty, or holds more than ``limit`` bytes.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         content = bytes(source)
+    elif isinstance(source, str) and not is_local(source):
+        content = _read_address(source, where, limit, policy or MediaPolicy())
     elif isinstance(source, str | os.PathLike):
-        content = _read_path(local_file(source, where), where, limit)
+        content = _read_path(local_file(source, where, policy), where, limit)
     else:
         content = _read_file(source, where, limit)
     if not content:
@@ -69,7 +75,43 @@ def read_bytes(source: ByteSource, where: str, limit: int) -> bytes:
     return content
 
 
+def _scheme(name: str) -> str:
+    found = _SCHEME.match(name)
+    return (found[1] or found[2]).lower() if found else ""
+
+
+def _read_address(url: str, where: str, limit: int, policy: MediaPolicy) -> bytes:
+    scheme = _scheme(url)
+    if scheme == "data":
+        return read_data_url(url, where, limit)
+    if scheme not in _WEB:
+        raise MediaError(f"{where}: {scheme}: addresses are not read.", "Give a path, or an http, https or data URL.")
+    if policy.addresses == "none":
+        raise MediaError(f"{where}: addresses are not fetched here.", "Give the content itself.")
+    from vlmplug.download import download  # http.client and ssl take a while to import
+
+    return download(url, where, limit, policy)
+
+
+def _path_of(source: str | os.PathLike[str], where: str) -> str:
+    """The path itself; of a ``file:`` address the path in it."""
+    name = os.fspath(source)
+    if not isinstance(source, str) or not _scheme(name):
+        return name
+    if not is_local(name):
+        raise MediaError(f"{where}: {_shortened(name)!r} names no file of this machine.", _FIX_PATH)
+    try:
+        parts = urlsplit(name)
+    except ValueError as error:
+        raise MediaError(f"{where}: the address cannot be read: {error}.", _FIX_FILE) from error
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+        raise MediaError(f"{where}: {_shortened(name)!r} names no file of this machine.", _FIX_FILE)
+    path = unquote(parts.path)
+    return path[1:] if re.match(r"/[A-Za-z]:", path) else path  # file:///C:/picture.png
+
+
 _FIX_PATH = "Give the path of a readable file."
+_FIX_FILE = "Write file:///folder/picture.png, with %23 for # and %3F for ?, or give the path."
 
 
 def _check_regular(path: Path, where: str) -> None:

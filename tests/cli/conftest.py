@@ -56,3 +56,13 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
     Image.linear_gradient("L").resize((224, 112)).convert("RGB").save(path)
     return path
+
+
+def registry_with(tmp_path: Path, licence: str) -> Path:
+    """A registry file with the model type ``mine``, of which only the manifest is known."""
+    facts = "family: internvl2, template: Hermes-2, modalities: [text], parameters: 9, context_length: 9"
+    text = f"manifest: 1\nplugin: {{name: mine, api: 1}}\nmodel_types: {{mine: {{{facts}, licence: {licence}}}}}\n"
+    (tmp_path / "manifest.yaml").write_text(text)
+    file = tmp_path / "registry.yaml"
+    file.write_text("registry: 1\nplugins: {mine: {manifest: manifest.yaml}}\n")
+    return file

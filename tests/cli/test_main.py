@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from vlmplug.cli import models
+from vlmplug.cli import models_list
 from vlmplug.errors import GoldenSetError, OptionError
 
 
@@ -103,7 +104,7 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(arguments: argparse.Namespace) -> int:
         raise error
 
-    monkeypatch.setattr(models, "_list", fail)
+    monkeypatch.setattr(models_list, "_list", fail)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
@@ -118,6 +119,20 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(("arguments", "closed", "code"), [("models list", ">&-", 0), ("models show x", "2>&-", 1)])
+def test_a_stream_that_is_closed_from_the_start(arguments: str, closed: str, code: int) -> None:
+    command = f'exec "{sys.executable}" -m vlmplug {arguments} {closed}'
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, b"", b"")
+
+
+def test_as_a_function_it_leaves_the_collector_alone(run: Run) -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    assert run("models", "list").code == 0
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_a_terminal_without_unicode_does_not_end_the_program(golden: Path) -> None:

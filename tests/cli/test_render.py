@@ -90,7 +90,7 @@ def test_no_weights_are_needed(run: Run, golden: Path, tmp_path: Path) -> None:
     ("flags", "says"),
     [
         (("--image", "missing.png"), "missing.png"),
-        (("--image", "https://example.com/x.png"), "is an address"),
+        (("--image", "ftp://example.com/x.png"), "ftp: addresses are not read"),
         (("--media-option", "max_num"), "there is no value"),
         (("--media-option", "max_num=99"), "max_num"),
         (("--media-option", "maxnum=9"), "maxnum"),

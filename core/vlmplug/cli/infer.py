@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import (
-    Commands,
     add_json_flag,
-    add_parser,
     add_request_flags,
     conversation_of,
+    host_options_of,
     prompt_options_of,
     read_json_object,
     registry_of,
 )
+from vlmplug.cli.hub_flags import add_hub_flags, hub_options_of
+from vlmplug.cli.model_choice import chosen_model
 from vlmplug.cli.output import print_json, remark
+from vlmplug.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from vlmplug.pipeline import Pipeline, Request
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
 
 
-def add_command(commands: Commands) -> None:
-    """Adds ``infer``."""
-    parser = add_parser(commands, "infer", "ask a model about pictures and clips")
+def add_flags(parser: CommandParser) -> None:
+    """Fills the parser of ``infer``."""
     add_request_flags(parser)
+    add_hub_flags(parser)
     parser.add_argument("--max-new-tokens", type=int, default=1024, metavar="N", help="longest answer (1024)")
     parser.add_argument("--temperature", type=float, metavar="T", help="0 is greedy; default: the checkpoint's own")
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus mass; default: the checkpoint's own")
@@ -52,13 +54,16 @@ def _infer(arguments: argparse.Namespace) -> int:
     schema = arguments.json_schema and read_json_object(arguments.json_schema, "--json-schema")
     sampling_of(arguments, None, schema)
     engine = EngineOptions(device=arguments.device, dtype=arguments.dtype, tp=arguments.tp)
-    preparer = open_preparer(arguments.model_type, arguments.model_dir, registry_of(arguments))
+    registry = registry_of(arguments)
+    chosen = chosen_model(arguments, registry)
+    hub = hub_options_of(arguments, chosen.reference)
+    preparer = open_preparer(chosen.model_type, chosen.folder, registry, host_options_of(arguments), hub)
     request = Request(conversation, options, sampling_of(arguments, preparer.model.sampling, schema))
     preparer.check(request)
     with Pipeline(preparer, engine) as pipeline:
         answer = pipeline.generate(request) if arguments.json else _stream(pipeline, request)
     if arguments.json:
-        print_json(_record(arguments, answer))
+        print_json(_record(arguments, preparer.model.model_type, answer))
     if answer.finish_reason == "length":
         remark(f"note: stopped after --max-new-tokens {arguments.max_new_tokens}")
     return 0
@@ -83,25 +88,20 @@ def _present(answer: Answer | None) -> Answer:
 
 def sampling_of(arguments: argparse.Namespace, defaults: SamplingDefaults | None, schema: Any) -> Sampling:
     """What the flags say, and where they say nothing, what the checkpoint says."""
-    from vlmplug.sampling import Sampling, SamplingDefaults
+    from dataclasses import replace
 
-    defaults = defaults or SamplingDefaults()
-    chosen = _checkpoint_values(defaults)
-    chosen |= {name: getattr(arguments, name) for name in _SAMPLING if getattr(arguments, name) is not None}
-    return Sampling(max_new_tokens=arguments.max_new_tokens, seed=arguments.seed, json_schema=schema or None, **chosen)
+    from vlmplug.sampling import SamplingDefaults
 
-
-def _checkpoint_values(defaults: SamplingDefaults) -> dict[str, Any]:
-    given = {name: getattr(defaults, name) for name in _SAMPLING if getattr(defaults, name) is not None}
-    if defaults.do_sample:
-        return {"temperature": 1.0, **given}
-    # Without do_sample the other values are leftovers: such a checkpoint answers greedily.
-    return {name: value for name, value in given.items() if name == "repetition_penalty"}
+    own = (defaults or SamplingDefaults()).sampling
+    given = {name: getattr(arguments, name) for name in _SAMPLING if getattr(arguments, name) is not None}
+    return replace(
+        own, max_new_tokens=arguments.max_new_tokens, seed=arguments.seed, json_schema=schema or None, **given
+    )
 
 
-def _record(arguments: argparse.Namespace, answer: Answer) -> dict[str, Any]:
+def _record(arguments: argparse.Namespace, model_type: str, answer: Answer) -> dict[str, Any]:
     return {
-        "model_type": arguments.model_type,
+        "model_type": model_type,
         "question": arguments.question,
         "system": arguments.system,
         "images": arguments.image,

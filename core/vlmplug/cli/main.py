@@ -7,19 +7,17 @@ Exit codes: 0 all well, 1 an error or a failed verification, 2 a command that ma
 from __future__ import annotations
 
 import argparse
+import gc
 import os
-import re
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import TextIO
 
-from vlmplug.cli import infer, models, plugins, render, verify
-from vlmplug.cli.flags import Command, VersionAction
+from vlmplug.cli.commands import program_parser
 from vlmplug.errors import GoldenSetError, VlmplugError
-from vlmplug.nearest import nearest
 
-_COMMANDS: tuple[Command, ...] = (models, plugins, infer, render, verify)
+#: Objects that are made before the first look for garbage; Python's 700 take a tenth of the time of a short command.
+_OBJECTS = 100_000
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
@@ -29,17 +27,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: arguments without the program's name; None: those of the process.
     :returns: the exit code.
     """
+    if argv is None:
+        return _program()
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_encode(stream)
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     try:
-        arguments = _parsed(sys.argv[1:] if argv is None else argv)
+        arguments = _parsed(argv)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 2
     return _run(arguments)
 
 
+def _complete() -> None:
+    """Answers a shell that wants to know how a line may go on; the process ends with the answer."""
+    from vlmplug.cli.commands import full_parser
+    from vlmplug.cli.completion import complete
+
+    complete(full_parser())
+
+
+def _program() -> int:
+    """As a program, whose end is near when a command has run: leaving its objects alone then makes it end sooner."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by whoever started the program
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
+    code = main(sys.argv[1:])
+    gc.freeze()
+    return code
+
+
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    arguments, unknown = _parser().parse_known_args(_spelled(argv))
+    arguments, unknown = program_parser().parse_known_args(_spelled(argv))
     if unknown:
         command: argparse.ArgumentParser = arguments.command
         command.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown, command)}")
@@ -48,7 +69,11 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 def _meant(unknown: Sequence[str], command: argparse.ArgumentParser) -> str:
     """The flags of a command that look like those that it does not have."""
-    flags = re.findall(r"--[a-z][a-z-]*", command.format_help())
+    import re
+
+    from vlmplug.nearest import nearest
+
+    flags = re.findall(r"--[a-z][a-z-]*", command.format_help() + program_parser().format_help())
     near = [found for word in unknown if word.startswith("--") for found in nearest(word.partition("=")[0], flags, 1)]
     return f" (did you mean {' and '.join(near)}?)" if near else ""
 
@@ -71,25 +96,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _report(error: VlmplugError, debug: bool) -> None:
     if debug:
+        import traceback
+
         traceback.print_exception(error)
     print(f"error: {' '.join(error.problem.split())}", file=sys.stderr)
     if error.remedy:
         print(f"fix: {' '.join(error.remedy.split())}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="vlmplug", description="Vision-language models on one engine.", allow_abbrev=False
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--version", action=VersionAction, help="show the version and exit")
-    parser.add_argument(
-        "--registry", action="append", default=[], metavar="FILE", help="a further registry file (repeatable)"
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_command(commands)
-    return parser
 
 
 def _spelled(arguments: Sequence[str]) -> list[str]:

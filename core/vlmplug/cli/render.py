@@ -8,15 +8,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import (
-    Commands,
     add_json_flag,
-    add_parser,
     add_request_flags,
     conversation_of,
+    host_options_of,
     prompt_options_of,
     registry_of,
 )
+from vlmplug.cli.model_choice import chosen_model
 from vlmplug.cli.output import print_json
+from vlmplug.cli.parser import CommandParser
 from vlmplug.table import format_table
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 _RUN = 4
 
 
-def add_command(commands: Commands) -> None:
-    """Adds ``render``."""
-    parser = add_parser(commands, "render", "show the exact prompt of a question; needs no weights")
+def add_flags(parser: CommandParser) -> None:
+    """Fills the parser of ``render``."""
     add_request_flags(parser)
     parser.set_defaults(run=_render)
     add_json_flag(parser)
@@ -41,23 +41,23 @@ def _render(arguments: argparse.Namespace) -> int:
     from vlmplug.pipeline import Request, open_preparer
 
     request = Request(conversation_of(arguments), prompt_options_of(arguments))
-    preparer = open_preparer(arguments.model_type, arguments.model_dir, registry_of(arguments))
+    registry = registry_of(arguments)
+    chosen = chosen_model(arguments, registry)
+    preparer = open_preparer(chosen.model_type, chosen.folder, registry, host_options_of(arguments))
     prepared = preparer.prepare(request)
     spans = [_span_record(arguments, request.conversation, prepared, span) for span in prepared.engine_input.spans]
     prompt = "".join(_shown(preparer.model, prepared))
     if arguments.json:
-        print_json(_record(arguments, prepared, prompt, spans))
+        print_json(_record(preparer.model.model_type, prepared, prompt, spans))
     else:
         print(_text(prepared, prompt, spans))
     return 0
 
 
-def _record(
-    arguments: argparse.Namespace, prepared: Prepared, prompt: str, spans: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _record(model_type: str, prepared: Prepared, prompt: str, spans: list[dict[str, Any]]) -> dict[str, Any]:
     ids = prepared.engine_input
     return {
-        "model_type": arguments.model_type,
+        "model_type": model_type,
         "prompt": prompt,
         "tokens": len(ids.input_ids),
         "media_tokens": ids.media_tokens,

@@ -11,8 +11,9 @@ import atexit
 import gc
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import ExitStack
+import weakref
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from lmdeploy.pytorch.engine import Engine
 
 from vlmplug.engine import rope
 from vlmplug.engine.generation import Generation, Step, step_of, typed_error
+from vlmplug.engine.lasting_thread import LastingThread
 from vlmplug.engine.request import (
     EngineRequest,
     check_request,
@@ -54,14 +56,16 @@ class EngineActor:
     def __init__(self, start: EngineStart) -> None:
         self._start = start
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(LastingThread("vlmplug-engine-helper"))
         self._sessions = itertools.count(1)
+        self._generations: weakref.WeakSet[Generation] = weakref.WeakSet()
         self._engine: Engine | None = None
         self._failure: BaseException | None = None
         self._closed = False
         self._gate = threading.RLock()  # nothing may enter the loop behind the work that ends it
         self._thread = threading.Thread(target=self._serve, name="vlmplug-engine", daemon=True)
         self._thread.start()
-        atexit.register(self.close)
+        atexit.register(self._end_with_program)
         opening = asyncio.run_coroutine_threadsafe(self._open(), self._loop)
         with ExitStack() as undo:
             undo.callback(self.close)
@@ -96,6 +100,7 @@ class EngineActor:
         with self._gate:
             self._running()
             work = self._generate(request, generation.put)
+            self._generations.add(generation)
             generation.attach(asyncio.run_coroutine_threadsafe(work, self._loop))
         return generation
 
@@ -115,6 +120,12 @@ class EngineActor:
             self._closed = True
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
+    def _end_with_program(self) -> None:
+        with self._gate:
+            for generation in list(self._generations):
+                generation.abandon()
+        self.close()
+
     def _serve(self) -> None:
         """Runs the loop; being a method of the actor, it keeps the engine from being collected while it works.
 
@@ -123,7 +134,7 @@ class EngineActor:
         self._loop.run_forever()
         self._loop.close()
         self._start.remove()
-        atexit.unregister(self.close)
+        atexit.unregister(self._end_with_program)
 
     async def _end(self) -> None:
         try:
@@ -150,6 +161,8 @@ class EngineActor:
         self._engine.start()
 
     async def _shut(self) -> None:
+        for generation in list(self._generations):
+            generation.stop()
         await _cancelled(task for task in asyncio.all_tasks() if task.get_name().startswith(_REQUEST))
         if self._engine is not None:
             self._engine.stop()
@@ -167,8 +180,9 @@ class EngineActor:
             task.set_name(f"{_REQUEST}-{next(self._sessions)}")
         if request.sampling.prompt_logits:
             put(await self._prompt_logits(request))
-        async for step in self._legs(request):
-            put(step)
+        async with aclosing(self._legs(request)) as steps:
+            async for step in steps:
+                put(step)
 
     async def _prompt_logits(self, request: EngineRequest) -> Step:
         """One token with the whole vocabulary reported: the first row is the raw one of the last prompt position."""
@@ -178,7 +192,7 @@ class EngineActor:
         row = next(logprobs[0].top for step in steps if (logprobs := step.logprobs))
         return Step(prompt_logits=tuple(row[token] for token in range(size)))
 
-    async def _legs(self, request: EngineRequest) -> AsyncIterator[Step]:
+    async def _legs(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
         """The steps of a request, started anew where its length crosses the border of the rotary factors.
 
         Past that border official code computes everything again with other factors (Phi-3 longrope).
@@ -188,14 +202,15 @@ class EngineActor:
             count = min(left, self._tokens_of_leg(len(ids)) or left)
             leg = EngineRequest(replace(request.input, input_ids=ids), replace(request.sampling, max_new_tokens=count))
             produced: list[int] = []
-            async for step in self._steps(leg):
-                produced += step.token_ids
-                continues = count < left and step.finish_reason == "length"
-                yield replace(
-                    step,
-                    finish_reason=None if continues else step.finish_reason,
-                    cached_tokens=step.cached_tokens if first else 0,
-                )
+            async with aclosing(self._steps(leg)) as steps:
+                async for step in steps:
+                    produced += step.token_ids
+                    continues = count < left and step.finish_reason == "length"
+                    yield replace(
+                        step,
+                        finish_reason=None if continues else step.finish_reason,
+                        cached_tokens=step.cached_tokens if first else 0,
+                    )
             if count == left or len(produced) < count:
                 return
             ids, left, first = (*ids, *produced), left - count, False
@@ -205,7 +220,7 @@ class EngineActor:
         limit = rope.crossing_limit(self._start.model.text_config)
         return None if limit is None else rope.tokens_before_crossing(prompt_tokens, limit)
 
-    async def _steps(self, request: EngineRequest) -> AsyncIterator[Step]:
+    async def _steps(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
         model, sampling = self._start.model, request.sampling
         config = generation_config(sampling, model.stop_ids, self._start.seed)
         stop, count = frozenset(config.stop_token_ids or ()), 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lmdeploy.messages import EngineOutput, ResponseType
 
@@ -19,6 +22,7 @@ class Step:
 
     The stop token is not among the ids. ``cached_tokens`` counts prompt tokens that were reused. ``prompt_logits``,
     where asked for, comes with the first step: raw values at the last prompt position, one for each vocabulary entry.
+    ``time`` is that of `time.perf_counter` when it came out.
     """
 
     token_ids: tuple[int, ...] = ()
@@ -26,6 +30,7 @@ class Step:
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
     prompt_logits: tuple[float, ...] | None = None
+    time: float = field(default_factory=time.perf_counter, compare=False)
 
 
 def step_of(output: EngineOutput, stop: frozenset[int], full: bool) -> Step:
@@ -49,7 +54,7 @@ def step_of(output: EngineOutput, stop: frozenset[int], full: bool) -> Step:
 
 
 class Generation:
-    """A request under way: iterate it for its steps; `cancel` ends the engine's work on it.
+    """A request under way: its steps come with ``for`` or ``async for``; `cancel` ends the engine's work on it.
 
     :raises VlmplugError: from the iteration, whatever ended the request; other libraries' errors are its cause.
     """
@@ -57,7 +62,9 @@ class Generation:
     def __init__(self) -> None:
         self._steps: queue.SimpleQueue[Step | VlmplugError] = queue.SimpleQueue()
         self._future: Future[None] | None = None
-        self._unwanted = False
+        self._unwanted = self._stopped = False
+        self._notify: Callable[[bool], None] = _nobody
+        self._complete = self._abandoned = False
 
     def attach(self, future: Future[None]) -> None:
         """Ties the handle to the work in the engine's loop."""
@@ -65,20 +72,49 @@ class Generation:
         future.add_done_callback(self._finished)
 
     def put(self, step: Step) -> None:
-        """Called from the engine's loop."""
-        self._steps.put(step)
+        """Called from the engine's loop.
+
+        :raises asyncio.CancelledError: nobody wants it any more. Cancelling the task alone is not enough: `wait_for`,
+            in which it waits for lmdeploy, loses a cancellation that comes together with a result (Python before 3.12).
+        """
+        if self._unwanted or self._stopped:
+            raise asyncio.CancelledError
+        self._put(step)
+
+    def _put(self, step: Step | VlmplugError) -> None:
+        if not self._abandoned:
+            self._steps.put(step)
+            self._complete = isinstance(step, VlmplugError) or step.finish_reason is not None
+            self._notify(self._complete)
+
+    def stop(self) -> None:
+        """The engine closes: the request ends with `EngineStoppedError`."""
+        self._stopped = True
+        self._cancel()
+
+    def abandon(self) -> None:
+        """Nothing comes any more: for the end of the program, when only daemon threads can still be waiting.
+
+        Woken up, they would raise, and Python would print that.
+        """
+        self._abandoned = True
 
     def _finished(self, future: Future[None]) -> None:
+        self._future = None  # its traceback holds the engine
         if future.cancelled():
-            self._steps.put(Step(finish_reason="cancelled") if self._unwanted else _closed_meanwhile())
+            self._put(Step(finish_reason="cancelled") if self._unwanted else _closed_meanwhile())
         elif (error := future.exception()) is not None:
-            self._steps.put(typed_error(error, "The engine failed on this request"))
+            self._put(typed_error(error, "The engine failed on this request"))
 
     def cancel(self) -> None:
         """Ends the request; the iteration ends with a step of reason ``cancelled``. Repeating it is harmless."""
         self._unwanted = True
-        if self._future is not None:
-            self._future.cancel()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        future = self._future
+        if future is not None:
+            future.cancel()
 
     def __iter__(self) -> Iterator[Step]:
         while True:
@@ -88,6 +124,57 @@ class Generation:
             yield step
             if step.finish_reason is not None:
                 return
+
+    def __aiter__(self) -> AsyncIterator[Step]:
+        new = asyncio.Event()
+        self._tell(lambda complete: True, new)
+        return _Arrivals(self._steps, new)
+
+    async def ended(self) -> None:
+        """Returns when the last step has come; waking up once spares the engine's thread a good part of its time."""
+        end = asyncio.Event()
+        self._tell(lambda complete: complete, end)
+        await end.wait()
+
+    def _tell(self, concerns: Callable[[bool], bool], event: asyncio.Event) -> None:
+        """Sets an event of the running loop behind each step that concerns it, and now, for those that came before."""
+        loop = asyncio.get_running_loop()
+
+        def notify(complete: bool) -> None:
+            if concerns(complete):
+                with contextlib.suppress(RuntimeError):  # that loop was closed: nobody waits any more
+                    loop.call_soon_threadsafe(event.set)
+
+        self._notify = notify
+        notify(self._complete)
+
+
+class _Arrivals:
+    """The steps of a generation, waited for in an event loop; ``new`` is set behind each."""
+
+    def __init__(self, steps: queue.SimpleQueue[Step | VlmplugError], new: asyncio.Event) -> None:
+        self._steps, self._new = steps, new
+        self._ended = False
+
+    def __aiter__(self) -> AsyncIterator[Step]:
+        return self
+
+    async def __anext__(self) -> Step:
+        if self._ended:
+            raise StopAsyncIteration
+        while self._steps.empty():
+            self._new.clear()
+            if self._steps.empty():
+                await self._new.wait()
+        step = self._steps.get_nowait()
+        if isinstance(step, VlmplugError):
+            raise step
+        self._ended = step.finish_reason is not None
+        return step
+
+
+def _nobody(complete: bool) -> None:
+    """Nobody waits in an event loop."""
 
 
 def typed_error(error: BaseException, what: str) -> VlmplugError:

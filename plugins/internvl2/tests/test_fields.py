@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vlmplug.checkpoint import read_config
+from vlmplug.config_json import read_config
 from vlmplug.errors import CheckpointMismatchError
 from vlmplug.model import FamilyModel
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vlmplug.checkpoint import read_config
+from vlmplug.config_json import read_config
 from vlmplug.conversation import ImagePart
 from vlmplug.errors import PlacementError
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource

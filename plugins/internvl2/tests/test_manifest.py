@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
 from typing import Any
 
 import pytest
+import torch
 
 from vlmplug.checkpoint import shape_config
 from vlmplug.discovery import RegistrySources, built_in_file
 from vlmplug.registry import load_registry
+from vlmplug_internvl2.tower import build_tower
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
 TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "internvl2"]
@@ -65,6 +69,25 @@ def all_weights(config: dict[str, Any]) -> int:
 @pytest.mark.parametrize("entry", TYPES, ids=lambda entry: entry.name)
 def test_parameters_are_those_of_the_shape(entry) -> None:
     assert all_weights(shape_config(REGISTRY, entry.name)) == entry.parameters
+
+
+@pytest.mark.parametrize("entry", TYPES, ids=lambda entry: entry.name)
+def test_vision_parameters_are_those_of_the_tower(entry) -> None:
+    with torch.device("meta"):
+        tower = build_tower(shape_config(REGISTRY, entry.name))
+    assert entry.vision_parameters == sum(weight.numel() for weight in tower.parameters())
+
+
+def test_the_manifest_requires_what_the_distribution_requires() -> None:
+    lines = [line for line in metadata.requires("vlmplug-internvl2") or () if not line.startswith("vlmplug")]
+    assert REGISTRY.plugin("internvl2").requires == {
+        name: specifier for name, specifier in (re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in lines)
+    }
+
+
+def test_every_licence_says_where_its_text_is() -> None:
+    assert {(entry.licence.name, entry.licence.accept) for entry in TYPES} == {("MIT", False)}
+    assert all(entry.licence.url.startswith("https://") for entry in TYPES)
 
 
 @pytest.mark.parametrize(("name", "weights"), CONFIRMED.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from vlmplug.checkpoint import read_config
+from vlmplug.config_json import read_config
 from vlmplug_internvl2.config import checked, tower_config
 from vlmplug_internvl2.tower import build_tower
 from vlmplug_internvl2.weights import route_weight

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from lmdeploy.pytorch.engine.model_agent.agent import BaseModelAgent
 from vlmplug.engine.cpu.config import CpuBackendConfig
 from vlmplug.engine.cpu.device import CPU, occupy
 from vlmplug.engine.cpu.memory import available_memory, blocks_in
+from vlmplug.engine.lasting_thread import LastingThread
 from vlmplug.errors import EngineOptionError
 
 # lmdeploy's step context is one for the whole process, and two steps at once would only share the same cores
@@ -74,9 +75,7 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
         super().__init__(**arguments)
         self.device = CPU
         threads: int = self.backend_config.threads
-        self._worker = ThreadPoolExecutor(
-            1, thread_name_prefix="vlmplug-cpu-step", initializer=torch.set_num_threads, initargs=(threads,)
-        )
+        self._worker = LastingThread("vlmplug-cpu-step", partial(torch.set_num_threads, threads))
 
     @contextmanager
     def all_context(self) -> Iterator[None]:
@@ -128,7 +127,7 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
 
     def release(self) -> None:
         """Free model and cache, after the step that is under way."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker.shutdown()
         super().release()
         self._leave_device()
 

@@ -1,0 +1,51 @@
+"""Random checkpoints of a model type's true shape, in the official layout: for what loads folders, ours and others'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from vlmplug.checkpoint import open_source
+from vlmplug.engine.language_shapes import language_shapes
+from vlmplug.engine.random_weights import random_weights
+from vlmplug.engine.weights import tower_shapes
+from vlmplug.host import PluginHost
+from vlmplug.registry import load_registry
+
+SHARD_BYTES = 4 << 30
+
+
+def write_weights(model_type: str, folder: Path, device: str) -> None:
+    """Fills a folder of `true_shape.shape_folder` with seeded bfloat16 weights under the official names."""
+    registry = load_registry()
+    model = PluginHost(registry).load_model(open_source(registry, model_type, folder))
+    (folder / "tokenizer.json").write_text(model.tokenizer.fast_json(), encoding="utf-8")
+    config = {**model.tokenizer.fast_config(), "eos_token": "</s>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    shapes = {f"language_model.{name}": shape for name, shape in language_shapes(model.text_config).items()}
+    shapes |= tower_shapes(model)
+    weight_map: dict[str, str] = {}
+    for number, shard in enumerate(_shards(shapes)):
+        name = f"model-{number:05}.safetensors"
+        weights = random_weights(shard, seed=number, device=torch.device(device))
+        save_file({key: value.to(torch.bfloat16).cpu() for key, value in weights}, folder / name, {"format": "pt"})
+        weight_map |= dict.fromkeys(shard, name)
+    index = {"metadata": {}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _shards(shapes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
+    shard: dict[str, tuple[int, ...]] = {}
+    size = 0
+    for name, shape in shapes.items():
+        bytes_ = 2 * torch.Size(shape).numel()
+        if shard and size + bytes_ > SHARD_BYTES:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = shape
+        size += bytes_
+    yield shard

@@ -1,0 +1,163 @@
+"""``models list``: all model types, or those that flags ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run, registry_with
+from vlmplug.memory import memory_needed
+from vlmplug.registry import load_registry
+
+KEYS = {
+    "model_type",
+    "family",
+    "plugin",
+    "modalities",
+    "hub",
+    "parameters",
+    "context_length",
+    "template",
+    "licence",
+    "aliases",
+    "embedded",
+    "verified",
+    "memory_needed",
+}
+
+
+def names(run: Run, *flags: str) -> list[str]:
+    ran = run("models", "list", *flags, "--json")
+    assert ran.code == 0, ran.err
+    return [row["model_type"] for row in ran.json]
+
+
+def test_rows_of_the_list(run: Run) -> None:
+    rows = {row["model_type"]: row for row in run("models", "list", "--json").json}
+    assert all(set(row) == KEYS for row in rows.values())
+    assert {"internvl2-1b", "internvl2-8b", "internvl2-llama3-76b", "internvl2-tiny"} <= set(rows)
+    row = rows["internvl2-2b"]
+    assert (row["family"], row["plugin"], row["parameters"]) == ("internvl2", "internvl2", 2_205_754_368)
+    assert row["modalities"] == ["text", "image", "video"]
+    assert row["hub"] == {
+        "huggingface": "OpenGVLab/InternVL2-2B",
+        "modelscope": "OpenGVLab/InternVL2-2B",
+        "huggingface_revision": None,
+        "modelscope_revision": None,
+    }
+    assert rows["internvl2-tiny"]["embedded"] is True
+    assert row["embedded"] is False
+
+
+def test_the_table(run: Run) -> None:
+    ran = run("models", "list")
+    header, *lines = ran.out.splitlines()
+    assert (ran.code, ran.err) == (0, "")
+    assert header.split() == ["MODEL", "TYPE", "FAMILY", "PLUGIN", "MODALITIES", "PARAMETERS", "CONTEXT", "HUB"]
+    (line,) = (line for line in lines if line.startswith("internvl2-2b "))
+    assert line.split() == [
+        "internvl2-2b",
+        "internvl2",
+        "internvl2",
+        "text+image+video",
+        "2.21B",
+        "32768",
+        "OpenGVLab/InternVL2-2B",
+    ]
+    assert header.index("HUB") == line.index("OpenGVLab")
+
+
+def test_one_family(run: Run) -> None:
+    assert {row["family"] for row in run("models", "list", "--family", "internvl2", "--json").json} == {"internvl2"}
+
+
+def test_one_modality(run: Run) -> None:
+    video = names(run, "--modality", "video")
+    assert "internvl2-2b" in video
+    assert "mini-internvl-chat-2b-v1_5" not in video
+    assert names(run, "--modality", "video", "--modality", "image") == video
+    assert "mini-internvl-chat-2b-v1_5" in names(run, "--modality", "image")
+
+
+@pytest.mark.parametrize("size", ["24GB", "24 GiB", "1GB", "80GB"])
+def test_what_fits_is_what_needs_no_more(run: Run, size: str) -> None:
+    rows = run("models", "list", "--json").json
+    room = float(size.split("G")[0]) * (2**30 if "i" in size else 10**9)
+    assert names(run, "--fits", size) == [row["model_type"] for row in rows if row["memory_needed"] <= room]
+
+
+def test_the_table_of_what_fits_shows_the_memory(run: Run) -> None:
+    header, *lines = run("models", "list", "--fits", "24GB").out.splitlines()
+    (line,) = (line for line in lines if line.startswith("internvl2-8b "))
+    needed = memory_needed(load_registry().model_type("internvl2-8b"))
+    assert needed is not None
+    assert line[header.index("MEMORY") :].startswith(f"{needed.total / 2**30:.1f} GiB")
+
+
+def test_filters_combine(run: Run) -> None:
+    both = names(run, "--family", "internvl2", "--modality", "video", "--fits", "8GB")
+    assert set(both) == set(names(run, "--modality", "video")) & set(names(run, "--fits", "8GB"))
+    assert "internvl2-2b" in both
+
+
+def test_verified_ones_are_those_that_say_so(run: Run) -> None:
+    rows = run("models", "list", "--json").json
+    assert names(run, "--verified") == [row["model_type"] for row in rows if row["verified"]]
+
+
+def test_nothing_like_that_is_no_error(run: Run) -> None:
+    ran = run("models", "list", "--fits", "1MB")
+    assert (ran.code, ran.out) == (0, "")
+    assert "no model type is like that" in ran.err
+    assert run("models", "list", "--fits", "1MB", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--family", "intern2"), "no family 'intern2' here.\nfix: Did you mean internvl2?"),
+        (("--modality", "vidoe"), "no modality 'vidoe'.\nfix: Did you mean video?"),
+        (("--fits", "much"), "--fits: 'much' is no size.\nfix: Write a number and a unit"),
+        (("--known", "--fits", "24GB"), "--known goes with --family and --json alone"),
+        (("--known", "--family", "qwen-vi"), "No known type is of a family 'qwen-vi'.\nfix: Did you mean qwen-vl"),
+    ],
+)
+def test_flags_that_make_no_sense(run: Run, flags: tuple[str, ...], said: str) -> None:
+    ran = run("models", "list", *flags)
+    assert ran.code == 1
+    assert said in ran.err
+
+
+def test_known_types_have_a_pointer(run: Run) -> None:
+    rows: list[dict[str, Any]] = run("models", "list", "--known", "--json").json
+    assert {tuple(row) for row in rows} == {("model_type", "title", "plugin", "hub", "pointer", "source")}
+    assert all(row["pointer"] for row in rows)
+    assert not {row["model_type"] for row in rows} & set(names(run))
+    (qwen,) = (row for row in rows if row["model_type"] == "qwen2-vl-7b-instruct")
+    assert qwen["hub"]["huggingface"] == "Qwen/Qwen2-VL-7B-Instruct"
+
+
+def test_known_types_of_a_family(run: Run) -> None:
+    rows = run("models", "list", "--known", "--family", "glm-4v", "--json").json
+    assert {row["title"] for row in rows} == {"GLM-4V"}
+    assert "glm4v-9b-chat" in run("models", "list", "--known", "--family", "GLM-4V").out
+
+
+def test_a_broken_plugin_is_noted_on_the_error_output(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "manifest.yaml").write_text("manifest: 1\n")
+    file = tmp_path / "registry.yaml"
+    file.write_text("registry: 1\nplugins: {sick: {manifest: manifest.yaml}}\n")
+    ran = run("--registry", file, "models", "list", "--json")
+    assert ran.code == 0
+    assert "internvl2-2b" in ran.out
+    assert "sick" in ran.err
+    assert "plugins list" in ran.err
+
+
+def test_a_type_without_a_shape_fits_nowhere(run: Run, tmp_path: Path) -> None:
+    file = registry_with(tmp_path, "{name: MIT}")
+    rows = {row["model_type"]: row for row in run("--registry", file, "models", "list", "--json").json}
+    assert rows["mine"]["memory_needed"] is None
+    assert '"mine"' not in run("--registry", file, "models", "list", "--fits", "9TB", "--json").out
