@@ -20,13 +20,16 @@ from tests.plugin_maker import (
     registry_of,
     toy_manifest,
     write_plugin,
+    write_yaml,
 )
 from vlmplug.checkpoint import open_source
 from vlmplug.conversation import Conversation, ImagePart, Message, PromptOptions, TextPart, VideoPart, user_message
+from vlmplug.discovery import RegistrySources
 from vlmplug.errors import (
     CheckpointMismatchError,
     HookFailedError,
     HookResultError,
+    MediaError,
     OptionError,
     PlacementError,
     PluginError,
@@ -35,6 +38,7 @@ from vlmplug.errors import (
 from vlmplug.host import PluginHost
 from vlmplug.media import Picture, open_clip
 from vlmplug.model import MediaBatch
+from vlmplug.registry import load_registry
 
 pytestmark = pytest.mark.usefixtures("importable")
 
@@ -313,3 +317,26 @@ def test_a_mismatch_found_by_the_plugin_passes(tmp_path: Path, checkpoint: Path)
     hooks += "def load_model(source):\n    raise CheckpointMismatchError('not mine')\n"
     with pytest.raises(CheckpointMismatchError, match="not mine"):
         load(toy(tmp_path, hooks), checkpoint)
+
+
+def test_limits_of_the_model_type_hold(tmp_path: Path, checkpoint: Path) -> None:
+    toy(tmp_path)
+    files = {"plugins": packages("toy"), "model_types": {"toy-1b": {"limits": {"images": 1}}}}
+    file = write_yaml(tmp_path / "more.yaml", {"registry": 1, **files})
+    host, model = load(load_registry(RegistrySources(None, False, None, (file,))), checkpoint)
+    picture = Picture(Image.new("RGB", (4, 4)))
+    asked = Conversation((user_message("hi", (picture, picture)),))
+    with pytest.raises(MediaError, match="holds 2 pictures; toy-1b takes 1"):
+        host.render_prompt(model, asked, PromptOptions())
+
+
+@pytest.mark.parametrize(("overridden", "expected"), [(16, 16), (10**9, None)])
+def test_a_registry_file_can_shorten_the_context(
+    tmp_path: Path, checkpoint: Path, overridden: int, expected: int | None
+) -> None:
+    _, unchanged = load(toy(tmp_path), checkpoint)
+    files = {"plugins": packages("toy"), "model_types": {"toy-1b": {"context_length": overridden}}}
+    file = write_yaml(tmp_path / "more.yaml", {"registry": 1, **files})
+    registry = load_registry(RegistrySources(None, False, None, (file,)))
+    model = PluginHost(registry).load_model(open_source(registry, "toy-1b", checkpoint))
+    assert model.context_length == (expected or unchanged.context_length)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from vlmplug.errors import HookResultError, HookTimeoutError, PluginLoadError
 from vlmplug.hook_call import CURRENT, HookCall
 from vlmplug.hook_results import HookResults
 from vlmplug.host_options import HostOptions, deadline_of, more_time
+from vlmplug.media_limits import check_frames, check_media
 from vlmplug.media_option import MediaOption, Medium, check_media_options
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource
 from vlmplug.plugin_code import PluginCode
@@ -50,23 +52,30 @@ class PluginHost:
         :raises CheckpointError: the folder cannot be used. :raises PluginError: the plugin misbehaved.
         """
         self._check_versions(source.model_type)
-        return self._call(
+        model = self._call(
             "load_model", source.family, {"source": source}, lambda results, found: results.family_model(found, source)
         )
+        longest = self.registry.overridden_context(source.model_type)
+        return model if longest is None else replace(model, context_length=min(longest, model.context_length))
 
     def render_prompt(self, model: FamilyModel, conversation: Conversation, options: PromptOptions) -> RenderedPrompt:
         """The prompt of a conversation whose media are opened; see `HookSpecs.render_prompt`.
 
         :raises OptionError: a media option, of the request or of one picture or clip, that the family does not have or
             that is out of range. :raises ConversationError: roles, turns or places do not fit the family.
+        :raises MediaError: media that the model type does not take, or more of them than it takes.
         :raises PluginError: the plugin misbehaved.
         """
+        entry = self.registry.model_type(model.model_type)
         _check_options(self.registry.family(model.family).media_options, conversation, options)
+        check_media(entry, conversation)
         arguments = {"model": model, "conversation": conversation, "options": options}
         media = len(conversation.media)
-        return self._call(
+        prompt = self._call(
             "render_prompt", model.family, arguments, lambda results, found: results.rendered_prompt(found, media)
         )
+        check_frames(entry, prompt)
+        return prompt
 
     def preprocess_media(self, model: FamilyModel, batch: MediaBatch) -> tuple[MediaInput, ...]:
         """Pixels and token counts of the items of a prompt, in their order; see `HookSpecs.preprocess_media`.

@@ -117,6 +117,12 @@ class Registry:
         override = self.overrides.get(entry.name)
         return {**declared_values(entry, self.documents), **(override.sources if override is not None else {})}
 
+    def overridden_context(self, name: str) -> int | None:
+        """The context length that a registry file gives a model type; None: none does, and its checkpoint decides."""
+        override = self.overrides.get(name)
+        found: int | None = override.values.get("context_length") if override is not None else None
+        return found
+
     def raise_problems(self) -> None:
         """For those who want no half-working registry.
 
