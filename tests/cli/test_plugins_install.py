@@ -79,7 +79,9 @@ def test_what_would_be_uninstalled(run: Run) -> None:
 def test_a_name_that_looks_mistyped_gets_a_remark(run: Run) -> None:
     ran = run("plugins", "install", "--dry-run", "internv2")
     assert ran.code == 0
-    assert ran.err == "note: internv2 is no plugin that the registry knows; internvl2 is one\n"
+    assert ran.err == (
+        "note: internv2 is no plugin that the registry knows; internvl2 is one; it is taken as the name of a package\n"
+    )
 
 
 @pytest.mark.usefixtures("pip")

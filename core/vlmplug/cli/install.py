@@ -42,9 +42,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _note_unknown(registry: Registry, wanted: str) -> None:
+    """Anybody can publish a package of any name, so that one which the registry does not know is not taken silently."""
     from vlmplug.nearest import nearest
     from vlmplug.plugin_package import is_known
 
-    near = () if is_known(registry, wanted) else nearest(wanted, registry.plugins, 1)
-    if near:
-        remark(f"note: {wanted} is no plugin that the registry knows; {near[0]} is one")
+    if not is_known(registry, wanted):
+        near = nearest(wanted, registry.plugins, 1)
+        known = f"; {near[0]} is one" if near else ""
+        remark(f"note: {wanted} is no plugin that the registry knows{known}; it is taken as the name of a package")
