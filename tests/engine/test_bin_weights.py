@@ -182,7 +182,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, content: Any, say
     assert says in caught.value.problem
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x02}q\x00X", os.urandom(64)])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x02}q\x00X", Random(0).randbytes(64)])
 def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(content)
     with pytest.raises(WeightsError, match="is not opened: it is damaged"):
