@@ -21,12 +21,13 @@ def chunked_ids(draw: st.DrawFn) -> list[list[int]]:
     return draw(st.lists(st.lists(st.integers(0, 600), max_size=4), max_size=20))
 
 
-@given(chunked_ids())
-def test_all_pieces_together_are_the_decoded_text(chunks: list[list[int]]) -> None:
+@given(chunked_ids(), st.booleans())
+def test_all_pieces_together_are_the_decoded_text(chunks: list[list[int]], skipped: bool) -> None:
+    ids = [token for chunk in chunks for token in chunk]
     for tokenizer in TOKENIZERS:
-        stream = TextStream(tokenizer)
+        stream = TextStream(tokenizer, skipped)
         pieces = [stream.push(chunk) for chunk in chunks]
-        assert "".join([*pieces, stream.finish()]) == tokenizer.decode([token for chunk in chunks for token in chunk])
+        assert "".join([*pieces, stream.finish()]) == tokenizer.decode(ids, skipped)
 
 
 @given(st.text(max_size=30))
@@ -40,9 +41,11 @@ def test_a_valid_text_never_shows_half_a_character(text: str) -> None:
         assert said == whole
 
 
-def test_special_tokens_are_silent() -> None:
+def test_special_tokens_are_silent_unless_they_are_wanted() -> None:
     stream = TextStream(TOKENIZERS[0])
     assert [stream.push([token]) for token in (565, 569, 2, 282)] == ["", "", "", "The"]
+    stream = TextStream(TOKENIZERS[0], skip_special_tokens=False)
+    assert all(stream.push([token]) for token in (565, 569, 2, 282))
 
 
 SURFACES = (b" a", b"b", b"\xe4", b"\xbd\xa0", b"\xff", b"", b" ")

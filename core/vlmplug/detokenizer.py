@@ -62,12 +62,12 @@ class _Decoder:
 class TextStream:
     """Text of an answer while it is generated.
 
-    Each `push` returns text that later ids cannot change: never half a character, never a special token. All pieces
-    and `finish` together are `Tokenizer.decode` of all ids.
+    Each `push` returns text that later ids cannot change: never half a character. All pieces and `finish` together are
+    `Tokenizer.decode` of all ids.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._special = tokenizer.detokenizer.special
+    def __init__(self, tokenizer: Tokenizer, skip_special_tokens: bool = True) -> None:
+        self._special: frozenset[int] = tokenizer.detokenizer.special if skip_special_tokens else frozenset()
         self._decoder = _Decoder(tokenizer.detokenizer)
 
     def push(self, ids: Iterable[int]) -> str:

@@ -1,0 +1,153 @@
+"""The turns of a request, in either of the ways in which scripts write them: query and history, or messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vlmplug.compat.swift.media_tags import IMAGES, VIDEOS, MediaTags, listed_media
+from vlmplug.errors import ConversationError
+from vlmplug.nearest import nearest
+
+#: Keys of a request that mean something.
+KEYS = ("query", "history", "system", "images", "videos", "objects", "messages")
+#: Keys that swift's own programs put there, and that change nothing.
+IDLE = ("response", "truncation_strategy", "label")
+_REFUSED = {
+    "audios": "No model here takes audio.",
+    "tools": "The official prompts have no words for tools: describe them in 'system'.",
+}
+_ROLES = {"query_role": "user", "history_roles": "user"}
+_HISTORY_FIX = "Give a list of [query, response] pairs."
+_PART_KEYS = {"image": IMAGES, "image_url": IMAGES, "video": VIDEOS, "video_url": VIDEOS}
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What was said, as the caller wrote it.
+
+    - ``history``: earlier turns, query and response. ``query``: what is asked now.
+    - ``system``: None: the template's. ``images``, ``videos``: sources that were listed, those of all turns.
+    """
+
+    query: str
+    history: tuple[tuple[str, str], ...]
+    system: str | None
+    images: tuple[Any, ...]
+    videos: tuple[Any, ...]
+
+    @property
+    def queries(self) -> list[str]:
+        """All turns of the user."""
+        return [*(query for query, _ in self.history), self.query]
+
+    def answered(self, response: str) -> list[list[str]]:
+        """The history with the answer behind it, in new lists."""
+        return [*self.unanswered(), [self.query, response]]
+
+    def unanswered(self) -> list[list[str]]:
+        """The history as it was, in new lists."""
+        return [list(pair) for pair in self.history]
+
+
+def read_dialogue(request: Any) -> Dialogue:
+    """The turns of a request.
+
+    Keys that mean nothing are passed over, as swift does, unless they look like one that does.
+
+    :raises ConversationError: no query, a misspelt key, tools or audio, or values of the wrong type.
+    """
+    if not isinstance(request, Mapping):
+        raise ConversationError(f"It is a {type(request).__name__}.", "Give a dict like {'query': 'Hello'}.")
+    _check_keys(request)
+    images, videos = listed_media(request.get("images")), listed_media(request.get("videos"))
+    if request.get("messages") is not None:
+        return _from_messages(request, images, videos)
+    if "query" not in request:
+        raise ConversationError("There is no 'query'.", "Write {'query': 'What is this?', 'images': [...]}.")
+    history = tuple(_pair(pair, number) for number, pair in enumerate(_listed(request.get("history"), "history")))
+    system = request.get("system")
+    if system is not None:
+        _text(system, "system")
+    return Dialogue(_text(request["query"], "query"), history, system, tuple(images), tuple(videos))
+
+
+def _check_keys(request: Mapping[Any, Any]) -> None:
+    for key, value in request.items():
+        if value is None or value == [] or key in (*KEYS, *IDLE):
+            continue
+        if key in _REFUSED:
+            raise ConversationError(f"{key!r} cannot be had here.", _REFUSED[key])
+        if key in _ROLES:
+            _check_roles(key, value)
+        elif meant := nearest(str(key), KEYS, 1):
+            raise ConversationError(f"There is no {key!r}.", f"Did you mean {meant[0]!r}?")
+
+
+def _check_roles(key: str, value: Any) -> None:
+    roles = [role for pair in value for role in pair][::2] if isinstance(value, list | tuple) else [value]
+    if any(role != _ROLES[key] for role in roles):
+        raise ConversationError(f"{key} is {value!r}.", "The official prompts know user and assistant only.")
+
+
+def _listed(given: Any, name: str) -> Sequence[Any]:
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple):
+        raise ConversationError(f"{name} is a {type(given).__name__}.", _HISTORY_FIX if name == "history" else "")
+    return given
+
+
+def _pair(pair: Any, number: int) -> tuple[str, str]:
+    where = f"history[{number}]"
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        raise ConversationError(f"{where} is no pair.", _HISTORY_FIX)
+    return _text(pair[0], f"{where}[0]"), _text(pair[1], f"{where}[1]")
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise ConversationError(f"{where} is a {type(value).__name__}.", "Give a string.")
+    return value
+
+
+def _from_messages(request: Mapping[str, Any], images: list[Any], videos: list[Any]) -> Dialogue:
+    if beside := [key for key in ("query", "history", "system") if request.get(key)]:
+        raise ConversationError(f"'{beside[0]}' stands beside 'messages'.", "Give one of the two.")
+    found: dict[str, list[Any]] = {"images": [], "videos": []}
+    rows = _listed(request["messages"], "messages")
+    turns = [_message(message, f"messages[{number}]", found) for number, message in enumerate(rows)]
+    system = turns.pop(0)[1] if turns and turns[0][0] == "system" else None
+    expected = ["user", "assistant"] * len(turns)
+    if len(turns) % 2 == 0 or [role for role, _ in turns] != expected[: len(turns)]:
+        raise ConversationError(
+            "The roles of 'messages' are out of order.",
+            "Start with an optional system message, then alternate user and assistant, ending with the user's.",
+        )
+    texts = [text for _, text in turns]
+    history = tuple(zip(texts[:-1:2], texts[1::2], strict=True))
+    return Dialogue(texts[-1], history, system, (*images, *found["images"]), (*videos, *found["videos"]))
+
+
+def _message(message: Any, where: str, found: dict[str, list[Any]]) -> tuple[str, str]:
+    """Role and text of a message; its media go to those that were found, with a tag in the text."""
+    if not isinstance(message, Mapping) or message.get("role") not in ("system", "user", "assistant"):
+        raise ConversationError(f"{where} has no known role.", "Write {'role': 'user', 'content': 'Hello'}.")
+    content = message.get("content")
+    if isinstance(content, str):
+        return message["role"], content
+    parts = [_part(part, f"{where}.content[{number}]", found) for number, part in enumerate(_listed(content, where))]
+    return message["role"], "".join(parts)
+
+
+def _part(part: Any, where: str, found: dict[str, list[Any]]) -> str:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind == "text":
+        return _text(part.get("text"), where)
+    tags: MediaTags | None = _PART_KEYS.get(str(kind))
+    if tags is None:
+        raise ConversationError(f"{where} has the type {kind!r}.", f"Use one of text, {', '.join(_PART_KEYS)}.")
+    source = part.get(kind)
+    found[tags.key].append(source.get("url") if isinstance(source, Mapping) else source)
+    return tags.tag

@@ -1,0 +1,66 @@
+"""Requests whose prompts may not be longer than so many ids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from vlmplug.compat.swift.template import TruncationStrategy
+from vlmplug.errors import ContextLengthError
+from vlmplug.model import EngineInput, MediaSpan
+from vlmplug.pipeline import Prepared, Preparer, Request
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LimitedRequest(Request):
+    """A request, and what swift says about the length of its prompt.
+
+    - ``max_length``: ids at the most, media counted; None: as many as the engine takes.
+    - ``strategy``: what becomes of a longer one.
+    - ``prepared``: is told, in the thread that prepares, how the prompt came out.
+    """
+
+    max_length: int | None = None
+    strategy: TruncationStrategy = "delete"
+    prepared: Callable[[Prepared], None] | None = None
+
+
+class LimitedPreparer(Preparer):
+    """Prepares requests as any preparer does, and keeps to the limits of those that have some."""
+
+    def prepare(self, request: Request) -> Prepared:
+        """As `Preparer.prepare`.
+
+        :raises ContextLengthError: the prompt is longer than the request allows, and is not to be cut.
+        """
+        prepared = super().prepare(request)
+        if not isinstance(request, LimitedRequest):
+            return prepared
+        prepared = replace(prepared, engine_input=_limited(prepared.engine_input, request))
+        if request.prepared is not None:
+            request.prepared(prepared)
+        return prepared
+
+
+def _limited(prompt: EngineInput, request: LimitedRequest) -> EngineInput:
+    length, most = len(prompt.input_ids), request.max_length
+    if most is None or length <= most:
+        return prompt
+    if request.strategy == "delete":
+        raise ContextLengthError(f"The prompt takes {length} tokens, and max_length is {most}.", "Raise max_length.")
+    cut = without_beginning(prompt, length - most)
+    _LOG.warning("A prompt of %d tokens was cut to its last %d.", length, len(cut.input_ids))
+    return cut
+
+
+def without_beginning(prompt: EngineInput, count: int) -> EngineInput:
+    """A prompt without its first ``count`` ids; a picture that would be cut goes as a whole."""
+    start = max([count, *(span.start + span.length for span in prompt.spans if span.start < count)])
+    kept = [span for span in prompt.spans if span.start >= start]
+    media = [prompt.media[span.item] for span in kept]
+    spans = tuple(MediaSpan(number, span.start - start, span.length) for number, span in enumerate(kept))
+    positions = None if prompt.position_ids is None else prompt.position_ids[start:]
+    return EngineInput(prompt.input_ids[start:], spans, tuple(media), positions)

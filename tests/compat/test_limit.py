@@ -1,0 +1,86 @@
+"""Prompts that may not be longer than so many ids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.compat.conftest import SHAPES
+from vlmplug.compat.swift.limit import LimitedPreparer, LimitedRequest, without_beginning
+from vlmplug.conversation import Conversation, PromptOptions, user_message
+from vlmplug.errors import ContextLengthError
+from vlmplug.host import PluginHost
+from vlmplug.model import EngineInput, MediaInput, MediaSpan
+from vlmplug.pipeline import Prepared, Request, open_preparer
+from vlmplug.registry import load_registry
+
+MEDIA = tuple(
+    MediaInput(np.full((1, 2, 2, 3), shade, np.uint8), 3, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) for shade in range(2)
+)
+#: Ten ids, of which 2 to 4 and 6 to 8 belong to pictures.
+PROMPT = EngineInput(tuple(range(10)), (MediaSpan(0, 2, 3), MediaSpan(1, 6, 3)), MEDIA)
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "spans"),
+    [
+        (1, 1, [(0, 1, 3), (1, 5, 3)]),
+        (2, 2, [(0, 0, 3), (1, 4, 3)]),
+        (3, 5, [(0, 1, 3)]),
+        (4, 5, [(0, 1, 3)]),
+        (5, 5, [(0, 1, 3)]),
+        (6, 6, [(0, 0, 3)]),
+        (8, 9, []),
+        (9, 9, []),
+    ],
+)
+def test_a_beginning_is_cut_off_and_no_picture_is_cut_in_two(
+    count: int, first: int, spans: list[tuple[int, int, int]]
+) -> None:
+    cut = without_beginning(PROMPT, count)
+    assert cut.input_ids == tuple(range(first, 10))
+    assert [(span.item, span.start, span.length) for span in cut.spans] == spans
+    assert cut.media == MEDIA[2 - len(spans) :]
+
+
+@pytest.fixture(scope="module")
+def preparer() -> LimitedPreparer:
+    return LimitedPreparer(PluginHost(load_registry()), open_preparer("internvl2-tiny").model)
+
+
+CONVERSATION = Conversation((user_message("How many shapes are there?", (SHAPES,)),))
+
+
+def limited(most: int | None, strategy: str, told: list[Prepared]) -> LimitedRequest:
+    return LimitedRequest(
+        CONVERSATION,
+        PromptOptions("beside"),
+        max_length=most,
+        strategy=strategy,  # type: ignore[arg-type]
+        prepared=told.append,
+    )
+
+
+def test_a_prompt_that_is_short_enough_stays_as_it_is(preparer: LimitedPreparer) -> None:
+    whole = preparer.prepare(Request(CONVERSATION, PromptOptions("beside"))).engine_input
+    length = len(whole.input_ids)
+    for most in (None, length, length + 1):
+        told: list[Prepared] = []
+        assert preparer.prepare(limited(most, "delete", told)).engine_input.input_ids == whole.input_ids
+        assert [len(found.engine_input.input_ids) for found in told] == [length]
+
+
+def test_a_longer_one_is_refused(preparer: LimitedPreparer) -> None:
+    told: list[Prepared] = []
+    with pytest.raises(ContextLengthError, match=r"The prompt takes \d+ tokens, and max_length is 40"):
+        preparer.prepare(limited(40, "delete", told))
+    assert told == []
+
+
+def test_a_longer_one_is_cut(preparer: LimitedPreparer) -> None:
+    told: list[Prepared] = []
+    whole = preparer.prepare(Request(CONVERSATION, PromptOptions("beside"))).engine_input
+    cut = preparer.prepare(limited(20, "truncation_left", told)).engine_input
+    assert len(cut.input_ids) <= 20
+    assert cut.input_ids == whole.input_ids[-len(cut.input_ids) :]
+    assert [found.engine_input for found in told] == [cut]
