@@ -28,13 +28,15 @@ class ChatSettings:
     """What holds for all turns of a chat.
 
     - ``system``: system prompt; None is the family's own, ``""`` an explicitly empty one.
-    - ``sampling``: for turns that bring none. ``media_options``, ``placement``: as in a `Question`.
+    - ``sampling``: for turns that bring none.
+    - ``media_options``, ``placement``, ``parse_special_tokens``: as in a `Question`.
     """
 
     system: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     media_options: MediaOptions = field(default_factory=dict)
     placement: Placement = "beside"
+    parse_special_tokens: bool = False
 
 
 class Chat:
@@ -116,7 +118,7 @@ class Chat:
 
     def _request(self, question: Question, sampling: Sampling | None) -> Request:
         settings = self._settings
-        options = PromptOptions(settings.placement, media=settings.media_options)
+        options = PromptOptions(settings.placement, settings.parse_special_tokens, settings.media_options)
         chosen = check_sampling(settings.sampling if sampling is None else sampling)
         return Request(Conversation((*self.messages, question.message)), options, chosen)
 

@@ -30,6 +30,7 @@ COMMANDS = (
     CommandEntry("infer", "vlmplug.cli.infer", "ask a model about pictures and clips"),
     CommandEntry("render", "vlmplug.cli.render", "show the exact prompt of a question; needs no weights"),
     CommandEntry("verify", "vlmplug.cli.verify", "compare plugins with a reference set of format 1"),
+    CommandEntry("bench", "vlmplug.cli.bench", "measure how fast a model answers on this machine"),
     CommandEntry("cache", "vlmplug.cli.cache", "list downloads and conversions that are kept, or delete them"),
     CommandEntry("completion", "vlmplug.cli.completion", "print the completion script of a shell"),
 )

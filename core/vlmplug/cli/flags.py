@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 COLOR = ("auto", "always", "never")
+#: What the help says about a question.
+QUESTION = "what to ask; <image> in it marks the place of a picture"
 
 _REGISTRY_BEHIND = "registry behind "
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -72,8 +74,7 @@ def add_json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def add_request_flags(parser: argparse.ArgumentParser) -> None:
-    """Which model, which question, which media, and how they become a prompt."""
-    parser.add_argument("question", help="what to ask; <image> in it marks the place of a picture")
+    """Which model, which media, and how they become a prompt with the question, which is the command's own argument."""
     add_model_flags(parser)
     parser.add_argument("--image", action="append", default=[], metavar="FILE", help="a picture (repeatable)")
     parser.add_argument("--video", action="append", default=[], metavar="FILE", help="a clip (repeatable)")
@@ -183,8 +184,15 @@ def prompt_options_of(arguments: argparse.Namespace) -> PromptOptions:
     """
     from vlmplug.conversation import PromptOptions
 
-    media = dict(map(_media_option, arguments.media_option))
-    return PromptOptions(arguments.placement, arguments.parse_special_tokens, media)
+    return PromptOptions(arguments.placement, arguments.parse_special_tokens, media_options_of(arguments))
+
+
+def media_options_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The values of ``--media-option``, by name.
+
+    :raises OptionError: one that is not NAME=VALUE.
+    """
+    return dict(map(_media_option, arguments.media_option))
 
 
 def read_json_object(file: Path, flag: str) -> Mapping[str, Any]:

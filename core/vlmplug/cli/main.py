@@ -61,6 +61,7 @@ def _program() -> int:
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     arguments, unknown = program_parser().parse_known_args(_spelled(argv))
+    arguments.argv = tuple(argv)
     if unknown:
         command: argparse.ArgumentParser = arguments.command
         command.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown, command)}")
@@ -99,9 +100,9 @@ def _report(error: VlmplugError, debug: bool) -> None:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {' '.join(error.problem.split())}", file=sys.stderr)
-    if error.remedy:
-        print(f"fix: {' '.join(error.remedy.split())}", file=sys.stderr)
+    from vlmplug.cli.output import print_error
+
+    print_error(error)
 
 
 def _spelled(arguments: Sequence[str]) -> list[str]:

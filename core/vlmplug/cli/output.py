@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vlmplug.cli.paint import has_colour, paint, plain
+from vlmplug.errors import VlmplugError
 from vlmplug.table import Paint, format_table, without_spare
 
 #: Columns of a terminal that does not say how many it has.
@@ -59,6 +60,13 @@ def terminal_width() -> int | None:
 def remark(text: str) -> None:
     """A line for the person at the terminal."""
     print(text, file=sys.stderr)
+
+
+def print_error(error: VlmplugError) -> None:
+    """One line with what is wrong, and one with how to mend it, if there is a way."""
+    remark(f"error: {' '.join(error.problem.split())}")
+    if error.remedy:
+        remark(f"fix: {' '.join(error.remedy.split())}")
 
 
 def magnitude(count: int) -> str:

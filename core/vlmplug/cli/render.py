@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import (
+    QUESTION,
     add_json_flag,
     add_request_flags,
     conversation_of,
@@ -32,6 +33,7 @@ _RUN = 4
 
 def add_flags(parser: CommandParser) -> None:
     """Fills the parser of ``render``."""
+    parser.add_argument("question", help=QUESTION)
     add_request_flags(parser)
     parser.set_defaults(run=_render)
     add_json_flag(parser)
@@ -46,7 +48,7 @@ def _render(arguments: argparse.Namespace) -> int:
     preparer = open_preparer(chosen.model_type, chosen.folder, registry, host_options_of(arguments))
     prepared = preparer.prepare(request)
     spans = [_span_record(arguments, request.conversation, prepared, span) for span in prepared.engine_input.spans]
-    prompt = "".join(_shown(preparer.model, prepared))
+    prompt = prompt_text(preparer.model, prepared)
     if arguments.json:
         print_json(_record(preparer.model.model_type, prepared, prompt, spans))
     else:
@@ -100,8 +102,12 @@ def _span_record(
     }
 
 
-def _shown(model: FamilyModel, prepared: Prepared) -> Iterator[str]:
+def prompt_text(model: FamilyModel, prepared: Prepared) -> str:
     """The prompt; each place of media as its tags and the number of positions between them."""
+    return "".join(_shown(model, prepared))
+
+
+def _shown(model: FamilyModel, prepared: Prepared) -> Iterator[str]:
     from vlmplug.prompt import MediaSlot, RenderedPrompt
 
     spans = {span.item: span for span in prepared.engine_input.spans}

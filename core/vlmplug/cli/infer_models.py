@@ -1,0 +1,59 @@
+"""Models as the flags of ``infer`` want them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from vlmplug.cli.flags import host_options_of, registry_of
+from vlmplug.cli.hub_flags import hub_options_of
+from vlmplug.cli.infer_flags import engine_options_of, sampling_of, schema_of
+from vlmplug.cli.model_choice import chosen_model, resolution_of
+from vlmplug.errors import OptionError
+from vlmplug.pipeline import Pipeline, Preparer, open_preparer
+
+if TYPE_CHECKING:
+    from vlmplug.cli.model_choice import ModelChoice
+    from vlmplug.sampling import Sampling
+
+
+class FlagModels:
+    """Satisfies `vlmplug.dialogue.session.Models`. Flags that make no sense are found before anything is loaded.
+
+    :raises OptionError: such flags. :raises RegistryError: a registry file that cannot be read.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._schema = schema_of(arguments)
+        sampling_of(arguments, None, self._schema)
+        self._engine = engine_options_of(arguments)
+        self._registry = registry_of(arguments)
+
+    def prepare(self, name: str | None = None) -> Preparer:
+        """Everything of a model up to the engine; None: the one that the flags name."""
+        arguments = self._arguments
+        if name is not None:
+            other = {"model": name, "model_dir": None, "revision": None, "expected_type": None}
+            arguments = argparse.Namespace(**{**vars(arguments), **other})
+        chosen = self._chosen(arguments)
+        hub = hub_options_of(arguments, chosen.reference)
+        return open_preparer(chosen.model_type, chosen.folder, self._registry, host_options_of(arguments), hub)
+
+    def start(self, preparer: Preparer) -> Pipeline:
+        """The engine, loaded."""
+        return Pipeline(preparer, self._engine)
+
+    def sampling(self, preparer: Preparer) -> Sampling:
+        """What the flags say, and else the checkpoint."""
+        return sampling_of(self._arguments, preparer.model.sampling, self._schema)
+
+    def _chosen(self, arguments: argparse.Namespace) -> ModelChoice:
+        chosen = chosen_model(arguments, self._registry)
+        expected = arguments.expected_type
+        if expected is not None and resolution_of(self._registry, expected).unique().name != chosen.model_type:
+            raise OptionError(
+                f"--model-id-or-path {arguments.model} is {chosen.model_type}, and --model-type is {expected}.",
+                "Leave --model-type out, or give the folder.",
+            )
+        return chosen
