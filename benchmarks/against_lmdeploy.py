@@ -150,10 +150,10 @@ def _cpu_config(blocks: int) -> Any:
 
 def workloads(folder: Path, many: int) -> dict[str, Callable[[Side], dict[str, float]]]:
     """Name -> what a round of it does; makes the picture files."""
-    from benchmarks.photos import photos
+    from vlmplug.bench.photos import photos
 
-    small = [str(file) for file in photos(folder, 1280, 720, max(many, 4))]
-    large = [str(file) for file in photos(folder, 4000, 3000, many)]
+    small = [str(file) for file in photos(folder, [(1280, 720)] * max(many, 4))]
+    large = [str(file) for file in photos(folder, [(4000, 3000)] * many)]
     seed = [Ask(TEXT, (small[0],)), Ask("who are you?"), Ask("What is the difference?", (small[1], small[0]))]
     return {
         "text": lambda side: _timed(side, [Ask(STORY)]),

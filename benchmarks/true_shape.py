@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
@@ -30,37 +29,18 @@ from vlmplug.pipeline import Pipeline, Request, open_pipeline
 from vlmplug.registry import load_registry
 from vlmplug.run_record import write_run_record
 from vlmplug.sampling import Answer, Sampling
+from vlmplug.shape_folder import write_shape_folder
 from vlmplug.verify.forward_cases import EngineChoice
 from vlmplug.verify.record import records_folder, true_shape_record
 
 ROUNDS = 5
-TOKENIZER_FILES = ("tokenizer.model", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json",
-                   "tokenizer_config.json", "special_tokens_map.json", "generation_config.json")  # fmt: skip
 
 
 def shape_folder(model_type: str, tokenizer: Path) -> Path:
-    """A model folder without weights: the true config.json of a model type and the given tokenizer."""
-    registry = load_registry()
-    entry = registry.model_type(model_type)
-    if entry.shape is None:
-        raise SystemExit(f"{model_type} declares no shape.")
+    """A model folder without weights, which stays: the true config.json of a model type and the given tokenizer."""
     folder = Path(tempfile.mkdtemp(prefix="vlmplug-shape-"))
-    config = merged(dict(registry.family(entry.family).config), entry.shape.config)
-    config.setdefault("template", entry.template)
-    (folder / "config.json").write_text(json.dumps(config))
-    for name in TOKENIZER_FILES:
-        if (tokenizer / name).is_file():
-            shutil.copyfile(tokenizer / name, folder / name)
+    write_shape_folder(load_registry(), model_type, tokenizer, folder)
     return folder
-
-
-def merged(base: dict[str, Any], more: Any) -> dict[str, Any]:
-    """``base`` with the keys of ``more`` over it, deep."""
-    out = dict(base)
-    for key, value in more.items():
-        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = merged(out[key], value) if nested else value
-    return out
 
 
 def picture(width: int, height: int, seed: int) -> Any:

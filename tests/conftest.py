@@ -44,15 +44,22 @@ def changed(tmp_path: Path) -> Callable[[Path], Path]:
     return copy
 
 
-@pytest.fixture
-def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Plugins that `tests.plugin_maker` writes into ``tmp_path`` can be imported, and are forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(tmp_path))
+@pytest.fixture(autouse=True)
+def forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Modules that a test imports out of a temporary folder are gone behind it."""
     before = set(sys.modules)
     yield
-    for module in set(sys.modules) - before:
-        if module.partition(".")[0].endswith("_plugin"):
-            del sys.modules[module]
+    folder = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        contents = getattr(sys.modules[name], "__dict__", {})
+        if any(str(place).startswith(folder) for place in (contents.get("__file__"), *contents.get("__path__", ()))):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that `tests.plugin_maker` writes into ``tmp_path`` can be imported."""
+    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -157,7 +158,12 @@ def test_the_end_of_the_loop_ends_the_engines_work(model: Model) -> None:
 
 def test_cancelled_while_a_picture_is_on_its_way(model: Model) -> None:
     """The download is left to itself; its request never reaches the engine, and nobody waits for it."""
-    with Loopback({"/x": lambda stream: time.sleep(1.0)}) as server:
+    released = threading.Event()
+
+    def reply(stream: object) -> None:
+        released.wait(60)
+
+    with Loopback({"/x": reply}) as server:
 
         async def run() -> float:
             task = asyncio.ensure_future(model.agenerate("Hello", images=server.url("/x"), sampling=LONG))
@@ -168,8 +174,9 @@ def test_cancelled_while_a_picture_is_on_its_way(model: Model) -> None:
                 await task
             return time.monotonic() - start
 
-        assert asyncio.run(run()) < 0.5
-    time.sleep(1.2)
+        assert asyncio.run(run()) < 30
+        released.set()
+        time.sleep(0.5)
     assert at_work(model) == 0
 
 

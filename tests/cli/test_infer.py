@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
-from vlmplug.cli import infer
-from vlmplug.sampling import Sampling, SamplingDefaults
 
 
 def test_one_record_and_the_same_text_as_a_stream(run: Run, model: tuple[str, ...], picture: Path) -> None:
@@ -33,12 +29,12 @@ def test_one_record_and_the_same_text_as_a_stream(run: Run, model: tuple[str, ..
 @pytest.fixture
 def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading a model fails the test."""
-    import vlmplug.pipeline
+    import vlmplug.cli.infer_models
 
     def load(*arguments: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(vlmplug.pipeline, "Pipeline", load)
+    monkeypatch.setattr(vlmplug.cli.infer_models, "Pipeline", load)
 
 
 @pytest.mark.usefixtures("unloadable")
@@ -99,33 +95,3 @@ def test_a_schema_that_is_none(content: str, says: str, run: Run, tmp_path: Path
     ran = run("infer", "--json-schema", tmp_path / "schema.json", "What is it?")
     assert ran.code == 1
     assert says in ran.err
-
-
-def flags(**given: Any) -> argparse.Namespace:
-    absent = {"temperature": None, "top_p": None, "top_k": None, "repetition_penalty": None}
-    return argparse.Namespace(**{"max_new_tokens": 9, "seed": None, **absent, **given})
-
-
-@pytest.mark.parametrize(
-    ("given", "checkpoint", "expected"),
-    [
-        ({}, SamplingDefaults(), {"temperature": 0.0}),
-        ({}, SamplingDefaults(do_sample=True), {"temperature": 1.0}),
-        ({}, SamplingDefaults(do_sample=True, temperature=0.8, top_p=0.8, top_k=40), {"temperature": 0.8, "top_k": 40}),
-        ({}, SamplingDefaults(do_sample=False, temperature=0.8, top_p=0.5), {"temperature": 0.0, "top_p": 1.0}),
-        ({}, SamplingDefaults(repetition_penalty=1.1), {"repetition_penalty": 1.1, "temperature": 0.0}),
-        ({"temperature": 0.0}, SamplingDefaults(do_sample=True, temperature=0.8), {"temperature": 0.0}),
-        ({"temperature": 0.3, "top_k": 5, "seed": 7}, SamplingDefaults(), {"temperature": 0.3, "top_k": 5, "seed": 7}),
-    ],
-)
-def test_flags_win_over_the_checkpoint(
-    given: dict[str, Any], checkpoint: SamplingDefaults, expected: dict[str, Any]
-) -> None:
-    sampling = infer.sampling_of(flags(**given), checkpoint, None)
-    assert {name: getattr(sampling, name) for name in expected} == expected
-    assert sampling.max_new_tokens == 9
-
-
-def test_a_schema_goes_to_the_sampling() -> None:
-    schema = {"type": "object"}
-    assert infer.sampling_of(flags(), None, schema) == Sampling(max_new_tokens=9, json_schema=schema)

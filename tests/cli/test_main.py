@@ -35,7 +35,7 @@ def test_help(arguments: tuple[str, ...], run: Run) -> None:
         ("modls",),
         ("models",),
         ("models", "list", "extra"),
-        ("infer",),
+        ("render",),
         ("infer", "--tp", "two", "q"),
         ("models", "list", "--js"),
     ],

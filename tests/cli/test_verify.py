@@ -22,6 +22,16 @@ def changed(golden: Path, tmp_path: Path, change: Callable[[Any], object]) -> Pa
     return copy
 
 
+@pytest.fixture
+def short(golden: Path, tmp_path: Path) -> Path:
+    """A copy of the set with a few pictures to preprocess, for tests about what becomes of a whole set."""
+    copy = changed(golden, tmp_path, lambda content: None)
+    content = json.loads((copy / "preprocess.json").read_text(encoding="utf-8"))
+    content["cases"] = content["cases"][:3]
+    (copy / "preprocess.json").write_text(json.dumps(content), encoding="utf-8")
+    return copy
+
+
 def test_all_well(run: Run, golden: Path) -> None:
     ran = run("verify", golden, "--only", "prompts,video", "--checkpoint", "tiny", "--checkpoint", "official-internvl2")
     assert (ran.code, ran.err) == (0, "")
@@ -106,8 +116,8 @@ def test_a_weight_file_that_was_cut_is_a_broken_set(run: Run, golden: Path, tmp_
     assert "model.safetensors ends inside of" in ran.err
 
 
-def test_recording(run: Run, golden: Path, tmp_path: Path) -> None:
-    ran = run("verify", golden, "--only", "prompts,preprocess,video", "--record-folder", tmp_path / "new", "--json")
+def test_recording(run: Run, short: Path, tmp_path: Path) -> None:
+    ran = run("verify", short, "--only", "prompts,preprocess,video", "--record-folder", tmp_path / "new", "--json")
     (file,) = (tmp_path / "new").iterdir()
     assert (ran.code, ran.json["records"], ran.err) == (0, [str(file)], f"recorded: {file}\n")
     assert json.loads(file.read_text(encoding="utf-8"))["passed"] is True
@@ -123,8 +133,8 @@ def test_recording(run: Run, golden: Path, tmp_path: Path) -> None:
         (("--only", "prompts,preprocess,video", "--record-folder", "/dev/null/x"), "cannot be written"),
     ],
 )
-def test_what_is_not_recorded(flags: tuple[str, ...], says: str, run: Run, golden: Path) -> None:
-    ran = run("verify", golden, "--record", *flags)
+def test_what_is_not_recorded(flags: tuple[str, ...], says: str, run: Run, short: Path) -> None:
+    ran = run("verify", short, "--record", *flags)
     assert (ran.code, ran.out) == (1, "")
     assert says in ran.err
 

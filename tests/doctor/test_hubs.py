@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(codes: dict[str, int], location: str = "") -> Iterator[HubServer]:
     with HubServer(codes, location) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 

@@ -64,11 +64,11 @@ def test_a_download_that_failed_goes_on_the_next_time(server: HubServer, options
 
 
 def test_silence_is_not_waited_for(server: HubServer, options: HubOptions) -> None:
-    server.faults[FILE] = [Fault(cut=100_000, hang=3)]
+    server.faults[FILE] = [Fault(cut=100_000, hang=30)]
     start = time.monotonic()
     hurried = replace(options, patience=Patience(timeout=0.3, attempts=3, pause=0.01))
     folder = fetch_checkpoint(ENTRY, FAMILY, hurried)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 20
     assert (folder / FILE).read_bytes() == WEIGHTS
 
 
@@ -200,7 +200,7 @@ def test_an_interrupted_download_ends_at_once_and_goes_on_later(
     process.send_signal(how)
     start = time.monotonic()
     said = process.communicate(timeout=30)[0].strip()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert said == ("interrupted" if how is signal.SIGINT else "")
     kept = unfinished(tmp_path)[0].stat().st_size
     assert 0 < kept <= 100_000
