@@ -5,12 +5,16 @@
 Both load the same random checkpoint of the true shape, each in a process of its own, and take turns: a warm-up, then
 five rounds of every workload, the order swapped each round. A ratio above 1 says how many times faster vlmplug is;
 the median of the rounds counts.
+
+A small model waits for the one thread that runs the engine, not for the GPU, and processors of a shared machine differ
+by half in speed. So in each round both engines' threads are bound to the same processor, in the next one to another.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +28,7 @@ from typing import Any, Protocol
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT.parent))
 
+TASKS = Path("/proc/self/task")
 ROUNDS = 5
 TEXT = "Describe the image."
 STORY = "Count slowly and describe every number that you meet on the way."
@@ -174,14 +179,32 @@ def _timed(side: Side, asks: list[Ask]) -> dict[str, float]:
 
 
 def serve(args: argparse.Namespace) -> None:
-    """One side: a line with a workload's name in, a line of JSON out."""
+    """One side: a line with a round's number and a workload's name in, a line of JSON out."""
     start = time.perf_counter()
     make = {"ours": Ours, "theirs": Theirs}[args.side]
     side = make(args.folder, args.model_type, args.device, args.blocks)
     known = workloads(args.pictures, args.many)
-    print(json.dumps({"loaded": time.perf_counter() - start}), flush=True)
+    loaded = time.perf_counter() - start
+    engine, processors = busiest_thread(lambda: known["text"](side)), sorted(os.sched_getaffinity(0))
+    print(json.dumps({"loaded": loaded}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(known[line.strip()](side)), flush=True)
+        number, name = line.split()
+        os.sched_setaffinity(engine, {processors[int(number) * 3 % len(processors)]})
+        print(json.dumps(known[name](side)), flush=True)
+
+
+def busiest_thread(work: Callable[[], object]) -> int:
+    """The thread that used the most processor time while something was done."""
+    before = _ticks()
+    work()
+    after = _ticks()
+    return max(after, key=lambda thread: after[thread] - before.get(thread, 0))
+
+
+def _ticks() -> dict[int, int]:
+    """Clock ticks in user and kernel mode of every thread of this process (Linux, proc(5))."""
+    fields = {int(task.name): (task / "stat").read_text().rpartition(")")[2].split() for task in TASKS.iterdir()}
+    return {thread: int(values[11]) + int(values[12]) for thread, values in fields.items()}
 
 
 class Process:
@@ -194,10 +217,10 @@ class Process:
         self.child = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.loaded = self._answer()["loaded"]
 
-    def run(self, workload: str) -> dict[str, Any]:
+    def run(self, number: int, workload: str) -> dict[str, Any]:
         """One round."""
         assert self.child.stdin is not None
-        self.child.stdin.write(workload + "\n")
+        self.child.stdin.write(f"{number} {workload}\n")
         self.child.stdin.flush()
         return self._answer()
 
@@ -215,7 +238,7 @@ def compare(ours: Process, theirs: Process, workload: str) -> dict[str, Any]:
     pairs = []
     for number in range(-1, ROUNDS):  # the first one warms up
         order = (ours, theirs) if number % 2 else (theirs, ours)
-        times = {side: side.run(workload) for side in order}
+        times = {side: side.run(number + 1, workload) for side in order}
         pairs.append((times[ours], times[theirs]))
     rounds = pairs[1:]
     return {

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from vlmplug.checkpoint import open_source
-from vlmplug.engine.language_shapes import language_shapes
+from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.weights import tower_shapes
 from vlmplug.host import PluginHost
@@ -20,22 +20,26 @@ SHARD_BYTES = 4 << 30
 
 
 def write_weights(model_type: str, folder: Path, device: str) -> None:
-    """Fills a folder of `true_shape.shape_folder` with seeded bfloat16 weights under the official names."""
+    """Fills a folder of `true_shape.shape_folder` with seeded weights, with the official names and types."""
     registry = load_registry()
     model = PluginHost(registry).load_model(open_source(registry, model_type, folder))
     (folder / "tokenizer.json").write_text(model.tokenizer.fast_json(), encoding="utf-8")
     config = {**model.tokenizer.fast_config(), "eos_token": "</s>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    shapes = {f"language_model.{name}": shape for name, shape in language_shapes(model.text_config).items()}
+    shapes = {f"language_model.{name}": shape for name, shape in stored_shapes(model.text_config).items()}
     shapes |= tower_shapes(model)
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(_shards(shapes)):
         name = f"model-{number:05}.safetensors"
         weights = random_weights(shard, seed=number, device=torch.device(device))
-        save_file({key: value.to(torch.bfloat16).cpu() for key, value in weights}, folder / name, {"format": "pt"})
+        save_file({key: _typed(value, model.dtype) for key, value in weights}, folder / name, {"format": "pt"})
         weight_map |= dict.fromkeys(shard, name)
     index = {"metadata": {}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _typed(value: torch.Tensor, dtype: str) -> torch.Tensor:
+    return (value.to(getattr(torch, dtype)) if value.is_floating_point() else value).cpu()
 
 
 def _shards(shapes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:

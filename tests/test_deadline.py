@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vlmplug.deadline import DeadlineError, call_within
+from vlmplug.deadline import DeadlineError, call_watched, call_within
 
 LIMITS = [None, 30.0]
 
@@ -106,6 +106,46 @@ def test_work_may_ask_for_work() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+class TestManyCallsInOneThread:
+    def test_none_of_them_changes_threads(self) -> None:
+        threads = call_watched(lambda: {call_within(30.0, threading.get_ident) for _ in range(5)})
+        assert len(threads) == 1
+        assert threading.get_ident() not in threads
+
+    def test_the_caller_is_free_when_one_of_them_does_not_end(self) -> None:
+        release = threading.Event()
+
+        def work() -> None:
+            call_within(30.0, lambda: None)
+            call_within(0.1, lambda: release.wait(30))
+
+        start = time.monotonic()
+        with pytest.raises(DeadlineError):
+            call_watched(work)
+        release.set()
+        assert 0.05 < time.monotonic() - start < 5
+
+    def test_together_and_between_they_may_take_longer_than_each(self) -> None:
+        def work() -> str:
+            for _ in range(4):
+                call_within(0.4, lambda: time.sleep(0.15))
+                time.sleep(0.15)
+            return "done"
+
+        assert call_watched(work) == "done"
+
+    def test_a_call_inside_a_call_has_no_more_time_than_that(self) -> None:
+        release = threading.Event()
+        with pytest.raises(DeadlineError):
+            call_watched(lambda: call_within(0.1, lambda: call_within(30.0, lambda: release.wait(10))))
+        release.set()
+
+    def test_what_is_raised_passes(self) -> None:
+        with pytest.raises(KeyError, match="inner"):
+            call_watched(lambda: call_within(30.0, fail))
+        assert call_within(30.0, lambda: call_within(30.0, lambda: "next")) == "next"
+
+
 def test_a_forked_child_has_threads_of_its_own() -> None:
     program = (
         "import os\nfrom vlmplug.deadline import call_within\ncall_within(30, int)\n"

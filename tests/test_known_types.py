@@ -100,7 +100,7 @@ def test_types_of_our_own_are_known_without_their_plugins(tree: Registry) -> Non
     [
         ("qwen2-vl-7b-instruct", "lmdeploy and transformers run it without a plugin."),
         ("pixtral-12b", "transformers runs it without a plugin."),
-        ("internvl2-2b-awq", "The unquantised checkpoint runs here: take the name without -awq or -int8."),
+        ("internvl-chat-v1_5-int8", "Its unquantised checkpoint is the model type internvl-chat-v1_5"),
         ("qwen-audio", "vlmplug has no audio."),
         ("llava1d6-yi-34b-instruct", "ms-swift 2.1 renamed it"),
         ("molmo-7b-d", "To run it here, write a plugin"),

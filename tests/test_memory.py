@@ -152,7 +152,32 @@ def test_awq_packs_the_layers_and_nothing_else() -> None:
     assert needed("internvl2-8b", "awq").cache == needed("internvl2-8b").cache
 
 
+def test_a_quantised_type_is_counted_as_it_is() -> None:
+    entry = REGISTRY.model_type("internvl2-8b-awq")
+    assert memory_needed(entry) == needed("internvl2-8b-awq", "awq") == needed("internvl2-8b", "awq")
+    assert memory_needed(entry, Setup("bfloat16")) is None
+
+
+def test_smaller_groups_have_more_scales() -> None:
+    entry = REGISTRY.model_type("internvl2-8b-awq")
+    assert entry.shape is not None
+    config = {**entry.shape.config, "quantization_config": {"quant_method": "awq", "group_size": 64}}
+    found = memory_needed(replace(entry, shape=replace(entry.shape, config=config)))
+    assert found is not None
+    more = size_of("internvl2-8b").matrices * (2 + 0.5) / 128
+    assert found.weights - needed("internvl2-8b-awq", "awq").weights == pytest.approx(more, abs=8)
+
+
+def test_weights_that_cannot_be_run_need_an_unknown_amount() -> None:
+    entry = REGISTRY.model_type("internvl2-8b-awq")
+    assert entry.shape is not None
+    config = {**entry.shape.config, "quantization_config": {"quant_method": "gptq"}}
+    assert memory_needed(replace(entry, shape=replace(entry.shape, config=config))) is None
+
+
 def test_awq_needs_sizes_that_its_groups_divide() -> None:
+    assert memory_needed(REGISTRY.model_type("internvl2-1b"), Setup("awq")) is not None
+    assert memory_needed(REGISTRY.model_type("internvl2-1b"), Setup("awq", 2)) is None  # 448 inputs for each
     assert memory_needed(REGISTRY.model_type("internvl2-tiny"), Setup("awq")) is None
     assert memory_needed(REGISTRY.model_type("internvl2-tiny")) is not None  # its own checkpoint tells its shapes
 

@@ -176,6 +176,34 @@ def test_the_official_prompt_text_tells_generations_of_one_shape_apart(
     assert chosen(resolve(registry, str(folder))) == decided
 
 
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128}
+
+
+@pytest.mark.parametrize("place", ["top", "llm_config"])
+def test_quantised_folders_are_told_from_others_by_their_files(registry: Registry, tmp_path: Path, place: str) -> None:
+    at_top = place == "top"
+    language = shape_config(registry, "internvl2-2b")["llm_config"] | ({} if at_top else {"quantization_config": AWQ})
+    changes = {"quantization_config": AWQ} if at_top else {}
+    folder = model_folder(registry, tmp_path, "internvl2-2b", llm_config=language, **changes)
+    (folder / "conversation.py").write_text(OFFICIAL_CODE["internvl2-2b"], "utf-8")
+    found = resolve(registry, str(folder))
+    assert chosen(found) == "internvl2-2b-awq"
+    considered = {candidate.name: candidate.why for candidate in found.considered}
+    assert considered["internvl2-2b"] == "the weights are awq, not unquantised"
+
+
+@pytest.mark.parametrize(
+    ("declared", "method"),
+    [({"quant_method": "gptq"}, "gptq"), ({"load_in_8bit": True}, "bitsandbytes"), (["odd"], "unknown")],
+)
+def test_weights_quantised_in_another_way_fit_no_type(
+    registry: Registry, tmp_path: Path, declared: Any, method: str
+) -> None:
+    folder = model_folder(registry, tmp_path, "internvl2-1b", quantization_config=declared)
+    with pytest.raises(AmbiguousModelError, match=f"the weights are {method}, not unquantised"):
+        resolve(registry, str(folder)).unique()
+
+
 def test_several_types_fit(registry: Registry, tmp_path: Path) -> None:
     folder = model_folder(registry, tmp_path / "internvl3-1b", "internvl3-1b")
     found = resolve(registry, str(folder))

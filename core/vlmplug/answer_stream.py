@@ -73,8 +73,21 @@ class AnswerStream:
             generation.cancel()
         yield self._last()
 
-    async def whole(self, generation: Generation) -> Answer:
-        """The answer alone, for an event loop, which sleeps until all is there unless a stop word may end it."""
+    def whole(self, generation: Generation) -> Answer:
+        """The answer alone; nobody is woken before all is there, unless a stop word may end it."""
+        try:
+            if not self._has_words:
+                generation.wait()
+            for step in generation:
+                self._delta(step)
+                if self._words.hit:
+                    break
+        finally:
+            generation.cancel()
+        return complete(self._last().answer)
+
+    async def awhole(self, generation: Generation) -> Answer:
+        """As `whole`, for an event loop."""
         try:
             if not self._has_words:
                 await generation.ended()

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 #: Threads that are kept for later calls; further ones end with their work.
 _KEPT = 8
 #: Longest wait in one go, in seconds: on some platforms an interrupt is heard only between two waits.
-_SLICE = 1.0
+_SLICE = 0.1
 
 
 class DeadlineError(Exception):
@@ -35,22 +36,76 @@ def call_within(seconds: float | None, work: Callable[[], T]) -> T:
     """
     if seconds is None:
         return work()
+    watch: _Watch | None = getattr(_THREAD, "watch", None)
+    return _in_worker(work, _Watch(time.monotonic() + seconds)) if watch is None else watch.call(seconds, work)
+
+
+def call_watched(work: Callable[[], T]) -> T:
+    """As ``work``, which makes many calls with deadlines: they run one after the other in a single thread.
+
+    Handing a call over to a thread and back takes longer than most hooks do.
+
+    :raises DeadlineError: one of the calls has not ended in time; neither ``work`` nor its caller learns which.
+    """
+    watch = _Watch(None)
+    return _in_worker(partial(_watched, watch, work), watch)
+
+
+def _watched(watch: _Watch, work: Callable[[], T]) -> T:
+    _THREAD.watch = watch
+    try:
+        return work()
+    finally:
+        del _THREAD.watch
+
+
+def _in_worker(work: Callable[[], T], watch: _Watch) -> T:
     try:
         worker = _idle_worker()
     except RuntimeError:  # no further thread can be started: the limit is reached, or Python is about to end
         return work()
-    job = _Job(work)
+    job = _Job(work, watch)
     worker.begin(job)
-    if not job.ended_within(seconds):
+    if not job.ended_in_time():
         raise DeadlineError
     return job.outcome()
+
+
+class _Watch:
+    """When the calls that are under way in one thread have to end, by `time.monotonic`; None: whenever they like."""
+
+    def __init__(self, end: float | None) -> None:
+        self.end = end
+
+    def call(self, seconds: float, work: Callable[[], T]) -> T:
+        """What ``work`` returns; whoever waits for the thread knows until when."""
+        outer, end = self.end, time.monotonic() + seconds
+        self.end = end if outer is None else min(outer, end)
+        try:
+            return work()
+        finally:
+            self.end = outer
+
+    @property
+    def remaining(self) -> float:
+        """Seconds to wait before looking again, at most `_SLICE`."""
+        return _SLICE if self.end is None else max(0.0, min(_SLICE, self.end - time.monotonic()))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a call has not ended in time."""
+        return self.end is not None and time.monotonic() >= self.end
+
+
+#: The ``watch`` of each thread that runs calls one after the other.
+_THREAD = threading.local()
 
 
 class _Job(Generic[T]):
     """Work under way, and what came of it."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work, self._context = work, copy_context()
+    def __init__(self, work: Callable[[], T], watch: _Watch) -> None:
+        self._work, self._watch, self._context = work, watch, copy_context()
         self._under_way = threading.Lock()
         self._under_way.acquire()
         self._result: list[T] = []
@@ -67,11 +122,10 @@ class _Job(Generic[T]):
         """In the worker, when it is ready for other work."""
         self._under_way.release()
 
-    def ended_within(self, seconds: float) -> bool:
+    def ended_in_time(self) -> bool:
         """Waits in the caller; whether the work ended."""
-        end = time.monotonic() + seconds
-        while not self._under_way.acquire(timeout=max(0.0, min(_SLICE, end - time.monotonic()))):
-            if time.monotonic() >= end:
+        while not self._under_way.acquire(timeout=self._watch.remaining):
+            if self._watch.is_over:
                 return False
         return True
 

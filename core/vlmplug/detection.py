@@ -13,10 +13,11 @@ from vlmplug.config_json import CONFIG, declared_architectures, read_config, rem
 from vlmplug.errors import CheckpointError, CheckpointMismatchError
 from vlmplug.light_dataclass import dataclass
 from vlmplug.model_type import Family, ModelType
+from vlmplug.quantisation import QUANTISATION, quantisation_method
 from vlmplug.registry import Registry
 from vlmplug.signs import contradictions, shown
 
-#: Keys of ``config.json`` that give the shapes of weights. Training, saving and quantising change others.
+#: Keys of ``config.json`` that give the shapes of weights. Training and saving change others.
 SHAPE_KEYS = frozenset({
     *("architectures", "norm_type", "qk_normalization", "qkv_bias", "add_qkv_bias"),
     *("hidden_size", "intermediate_size", "ffn_hidden_size", "width", "mlp_ratio", "query_num"),
@@ -125,7 +126,10 @@ def expected_config(entry: ModelType) -> Mapping[str, Any]:
 def _compare(entry: ModelType, family: Family, folder: Path, config: Mapping[str, Any]) -> _Comparison:
     signs = family.template_signs.get(entry.template)
     against = tuple(contradictions(signs, config, folder)) if signs is not None else ()
-    pairs = list(_shape_pairs(expected_config(entry), config))
+    expected = expected_config(entry)
+    pairs = list(_shape_pairs(expected, config))
+    if pairs:
+        pairs.insert(0, (QUANTISATION, _quantised_otherwise(expected, config)))
     differing = {key: said for key, said in pairs if said}
     return _Comparison(entry, against, differing, len(pairs))
 
@@ -134,12 +138,20 @@ def _shape_pairs(expected: Mapping[str, Any], config: Mapping[str, Any], above: 
     """Each key that both have, or section that one lacks, and how the two differ in it; empty: not at all."""
     for name, value in expected.items():
         key, found = above + name, config.get(name)
+        if name == QUANTISATION:
+            continue  # compared as a whole, wherever it stands
         if isinstance(value, Mapping) and isinstance(found, Mapping):
             yield from _shape_pairs(value, found, f"{key}.")
         elif isinstance(value, Mapping):
             yield key, f"{CONFIG} has no section {key}"
         elif name in SHAPE_KEYS and value is not None and found is not None:
             yield key, "" if found == value else f"{key} is {shown(found)}, not {shown(value)}"
+
+
+def _quantised_otherwise(expected: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """How two differ in the type of their weights; empty: not at all."""
+    found, declared = (quantisation_method(one) or "unquantised" for one in (config, expected))
+    return "" if found == declared else f"the weights are {found}, not {declared}"
 
 
 def differences(entries: Iterable[ModelType]) -> dict[str, str]:

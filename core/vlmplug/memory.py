@@ -11,8 +11,9 @@ For one of ``tp`` devices::
 - *matrices* are the linear layers of the decoder, which tensor parallelism shares. Each device holds the *rest* whole
   (embeddings, output layer, norms, biases) and *vision* (tower and projector): that is how lmdeploy builds them. Keys
   and values are not shared further than to one head a device.
-- 4-bit AWQ keeps the *matrices* in 4 bits, with a float16 scale and a 4-bit zero for each group of 128; all else is
-  float16.
+- 4-bit AWQ keeps the *matrices* in 4 bits, with a float16 scale and a 4-bit zero for each group, of 128 where nothing
+  else is said; all else is float16. Where lmdeploy multiplies with its own kernels for Hopper GPUs, it keeps the packed
+  matrices twice; that is not counted.
 - *cache* holds one request. lmdeploy takes more where there is more, and then serves more requests at once.
 - *reserve*: CUDA's context, kernels and libraries' workspaces took 0.7 to 0.8 GiB on an H100, and sampling has float32
   scores. Then what the widest layer holds while it reads a prompt, or while the tower sees as many tiles as the engine
@@ -27,10 +28,12 @@ from math import prod
 from typing import Any, Literal
 
 from vlmplug.detection import expected_config
-from vlmplug.engine.language_shapes import language_shapes
-from vlmplug.errors import EngineOptionError
+from vlmplug.engine.awq import awq_obstacle
+from vlmplug.engine.language_shapes import is_matrix, language_shapes
+from vlmplug.errors import CheckpointMismatchError, EngineOptionError
 from vlmplug.light_dataclass import dataclass
 from vlmplug.model_type import ModelType
+from vlmplug.quantisation import AWQ, LANGUAGE_SECTIONS, quantisation_method, read_quantisation
 
 WeightType = Literal["float32", "bfloat16", "float16", "awq"]
 
@@ -41,13 +44,10 @@ PREFILL_TOKENS = 8192
 #: Tiles that the engine shows the vision tower at once; see ``SchedulerOptions.tower_tiles``.
 TOWER_TILES = 32
 FIXED_RESERVE = 2**30
-#: Weights that share a scale and a zero in AWQ checkpoints.
+#: Weights that share a scale and a zero in AWQ checkpoints, where nothing else is said.
 AWQ_GROUP = 128
 
-#: Where ``config.json`` keeps the language model; else it stands at the top.
-_LANGUAGE_SECTIONS = ("llm_config", "text_config", "language_config")
 _BYTES: Mapping[WeightType, float] = {"float32": 4, "bfloat16": 2, "float16": 2, "awq": 2}
-_AWQ_BYTES = 0.5 + (2 + 0.5) / AWQ_GROUP
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,6 @@ class LanguageSize:
     """Numbers of a language model.
 
     - ``matrices``: weights of its decoder's linear layers; ``rest``: all others.
-    - ``packable``: whether AWQ can pack them: every input size is a multiple of its group.
     """
 
     matrices: int
@@ -66,7 +65,6 @@ class LanguageSize:
     heads: int
     key_value_heads: int
     head: int
-    packable: bool
 
     @property
     def parameters(self) -> int:
@@ -104,14 +102,13 @@ class Memory:
 
 def language_size(config: Mapping[str, Any]) -> LanguageSize | None:
     """Numbers of the language model in a ``config.json``; None where its shapes are not known."""
-    language = next((config[key] for key in _LANGUAGE_SECTIONS if isinstance(config.get(key), Mapping)), config)
+    language = _language(config)
     try:
         shapes = language_shapes(language)
     except (EngineOptionError, KeyError, IndexError, TypeError):
         return None
-    matrices = {name: shape for name, shape in shapes.items() if len(shape) == 2 and ".layers." in name}
     heads = language["num_attention_heads"]
-    shared = sum(map(prod, matrices.values()))
+    shared = sum(prod(shape) for name, shape in shapes.items() if is_matrix(name, shape))
     return LanguageSize(
         matrices=shared,
         rest=sum(map(prod, shapes.values())) - shared,
@@ -121,24 +118,23 @@ def language_size(config: Mapping[str, Any]) -> LanguageSize | None:
         heads=heads,
         key_value_heads=language.get("num_key_value_heads") or heads,
         head=language.get("head_dim") or language["hidden_size"] // heads,
-        packable=all(inputs % AWQ_GROUP == 0 for _, inputs in matrices.values()),
     )
 
 
 def memory_needed(entry: ModelType, setup: Setup | None = None) -> Memory | None:
     """What each device needs to run a model type; None where its shapes are not known or it cannot be run so.
 
-    :param setup: None: bfloat16 on one device, with the usual number of tokens.
+    :param setup: None: as it is published (bfloat16, or quantised) on one device, with the usual number of tokens.
     """
-    setup = setup or Setup()
     config = expected_config(entry)
+    setup = setup or Setup(AWQ if quantisation_method(config) else "bfloat16")
     size = language_size(config)
-    if size is None or not size.splits(setup.tp) or (setup.weights == "awq" and not size.packable):
+    if size is None or not size.splits(setup.tp) or not _holds(config, setup):
         return None
     width, tokens = _BYTES[setup.weights], min(setup.tokens, entry.context_length)
     vision = entry.vision_parameters
     whole = size.rest + (max(entry.parameters - size.parameters, 0) if vision is None else vision)
-    matrix = _AWQ_BYTES if setup.weights == "awq" else width
+    matrix = 0.5 + (2 + 0.5) / _awq_group(config) if setup.weights == AWQ else width
     per_token = 2 * size.layers * max(size.key_value_heads / setup.tp, 1) * size.head
     layer = min(PREFILL_TOKENS, tokens) * (4 * size.hidden + 3 * size.inner / setup.tp)
     return Memory(
@@ -146,6 +142,25 @@ def memory_needed(entry: ModelType, setup: Setup | None = None) -> Memory | None
         cache=int(per_token * tokens * width),
         reserve=FIXED_RESERVE + int(2 * max(layer, _tower_values(config)) * width),
     )
+
+
+def _language(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((config[key] for key in LANGUAGE_SECTIONS if isinstance(config.get(key), Mapping)), config)
+
+
+def _holds(config: Mapping[str, Any], setup: Setup) -> bool:
+    """Whether weights of that type can be had: quantised ones stay as they are, and AWQ needs whole groups."""
+    if setup.weights != AWQ:
+        return not quantisation_method(config)
+    try:
+        return not awq_obstacle(_language(config), _awq_group(config), setup.tp)
+    except CheckpointMismatchError:
+        return False
+
+
+def _awq_group(config: Mapping[str, Any]) -> int:
+    quantisation = read_quantisation(config)
+    return AWQ_GROUP if quantisation is None else int(quantisation["group_size"])
 
 
 def _tower_values(config: Mapping[str, Any]) -> int:

@@ -111,7 +111,9 @@ class MediaInput:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of shape and bytes: equal pictures, equally prepared, share cache entries; others never do."""
-        return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        return digest.hexdigest()
 
     def normalised(self) -> npt.NDArray[np.float32]:
         """float32 [tiles, 3, height, width], as the official preprocessing returns it."""

@@ -6,18 +6,19 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from vlmplug.answer_stream import AnswerStream, Delta, Deltas, complete
+from vlmplug.answer_stream import AnswerStream, Delta, Deltas
+from vlmplug.batch import Batch, Beginning, Begun, begin
 from vlmplug.checkpoint import open_source
-from vlmplug.conversation import Conversation, PromptOptions
+from vlmplug.conversation import Conversation
+from vlmplug.deadline import DeadlineError, call_watched
 from vlmplug.errors import EngineMissingError, EngineStoppedError, VlmplugError
 from vlmplug.event_loop import run_apart
 from vlmplug.host import PluginHost
@@ -27,31 +28,19 @@ from vlmplug.media_policy import MediaPolicy
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch
 from vlmplug.prompt import RenderedPrompt
 from vlmplug.registry import Registry, load_registry
-from vlmplug.sampling import Answer, Sampling
+from vlmplug.request import Request
+from vlmplug.sampling import Answer
 from vlmplug.workers import Workers
 
 if TYPE_CHECKING:
     from vlmplug.engine.actor import EngineActor
     from vlmplug.engine.generation import Generation
     from vlmplug.engine.options import EngineOptions
+    from vlmplug.engine.request import EngineRequest
     from vlmplug.hub.options import HubOptions
 
 #: Threads that prepare requests; Pillow and numpy release the interpreter lock.
 _PREPARE_THREADS = 8
-#: Requests of a batch that are prepared or answered at once; more would only fill the memory with pixels.
-_UNDER_WAY = 256
-
-_Begun: TypeAlias = "tuple[AnswerStream, Generation]"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A conversation, how it becomes a prompt, and how it is answered."""
-
-    conversation: Conversation
-    options: PromptOptions = field(default_factory=PromptOptions)
-    sampling: Sampling = field(default_factory=Sampling)
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -86,6 +75,19 @@ class Preparer:
         inputs = self._host.preprocess_media(self.model, batch) if batch.items else ()
         engine_input = self._host.inject_vision_tokens(self.model, prompt, inputs)
         return Prepared(prompt, engine_input, time.perf_counter() - start)
+
+    def prepare_all(self, requests: Sequence[Request]) -> list[Prepared | VlmplugError]:
+        """As `prepare`, in a row; errors stand in their requests' places."""
+        try:
+            return call_watched(lambda: [self._prepared_or_error(request) for request in requests])
+        except DeadlineError:  # some hook does not end: once more, to learn for which request
+            return [self._prepared_or_error(request) for request in requests]
+
+    def _prepared_or_error(self, request: Request) -> Prepared | VlmplugError:
+        try:
+            return self.prepare(request)
+        except VlmplugError as error:
+            return error
 
     def check(self, request: Request) -> None:
         """Raises what `prepare` would raise about media, conversation and options, before a model is loaded for them.
@@ -148,15 +150,13 @@ class Pipeline:
         :raises RequestError: the request cannot be served.
         :raises EngineError: the engine failed, and the next request starts a new one; or the pipeline is closed.
         """
-        answer, generation = self._begin(request)
-        yield from answer.deltas(generation)
+        begun = self.begin(request)
+        yield from begun.answer.deltas(begun.generation)
 
     def generate(self, request: Request) -> Answer:
         """The whole answer; raises as `stream` does."""
-        answer: Answer | None = None
-        for delta in self.stream(request):
-            answer = delta.answer
-        return complete(answer)
+        begun = self.begin(request)
+        return begun.answer.whole(begun.generation)
 
     def generate_batch(self, requests: Sequence[Request]) -> list[Answer | VlmplugError]:
         """Answers in the order of the requests; one that fails yields its error in its place."""
@@ -164,49 +164,38 @@ class Pipeline:
 
     async def astream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """As `stream`, for an event loop; cancelling the task that iterates ends the engine's work too."""
-        answer, generation = await self._abegin(request)
-        async with aclosing(answer.arriving(generation)) as deltas:
+        begun = await self._abegin(request)
+        async with aclosing(begun.answer.arriving(begun.generation)) as deltas:
             async for delta in deltas:
                 yield delta
 
     async def agenerate(self, request: Request) -> Answer:
         """The whole answer; raises as `stream` does."""
-        answer, generation = await self._abegin(request)
-        return await answer.whole(generation)
+        return await (await self._abegin(request)).whole()
 
     async def agenerate_batch(self, requests: Sequence[Request]) -> list[Answer | VlmplugError]:
         """As `generate_batch`, for an event loop; cancelling it cancels all requests."""
-        room = asyncio.Semaphore(_UNDER_WAY)
+        return await Batch(self, self._workers, requests).answers()
 
-        async def answer(request: Request) -> Answer | VlmplugError:
-            async with room:
-                return await _settled(self.agenerate(request))
-
-        tasks = [asyncio.ensure_future(answer(request)) for request in requests]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
-
-    def _begin(self, request: Request) -> _Begun:
-        """Prepares a request and hands it to the engine."""
+    def begin(self, request: Request) -> Begun:
+        """Prepares a request and hands it to the engine; raises as `stream` does."""
         prepared = self.prepare(request)
-        answer = AnswerStream(self.model, request.sampling, prepared.engine_input, prepared.seconds)
-        return answer, self._submit(prepared, request.sampling)
+        return Begun(self._answer(prepared, request), self._running().submit(_engine_request(prepared, request)))
 
-    async def _abegin(self, request: Request) -> _Begun:
-        begun = self._workers.submit(partial(self._begin, request))
-        try:
-            return await asyncio.wrap_future(begun)
-        except asyncio.CancelledError:
-            begun.add_done_callback(_drop)
-            raise
+    def begin_together(self, requests: Sequence[Request]) -> list[Beginning]:
+        """Prepares requests one after the other and hands them over in one go; errors stand in their places."""
+        prepared = self._preparer.prepare_all(requests)
+        ready = [(each, r) for each, r in zip(prepared, requests, strict=True) if isinstance(each, Prepared)]
+        answers = [self._answer(*each) for each in ready]
+        generations = self._running().submit_together([_engine_request(*each) for each in ready])
+        begun = map(_begun, answers, generations)
+        return [each if isinstance(each, VlmplugError) else next(begun) for each in prepared]
 
-    def _submit(self, prepared: Prepared, sampling: Sampling) -> Generation:
-        from vlmplug.engine.request import EngineRequest
+    def _answer(self, prepared: Prepared, request: Request) -> AnswerStream:
+        return AnswerStream(self.model, request.sampling, prepared.engine_input, prepared.seconds)
 
-        return self._running().submit(EngineRequest(prepared.engine_input, sampling))
+    async def _abegin(self, request: Request) -> Begun:
+        return await begin(self._workers, partial(self.begin, request))
 
     def _running(self) -> EngineActor:
         """The engine, a new one where it has failed."""
@@ -221,10 +210,11 @@ class Pipeline:
             return self._engine
 
     def _start(self) -> EngineActor:
-        from vlmplug.engine.pillow import pillow_unchanged
-
         try:
-            with pillow_unchanged():
+            from vlmplug.engine.late_compile import compiled_when_called
+            from vlmplug.engine.pillow import pillow_unchanged
+
+            with pillow_unchanged(), compiled_when_called():
                 from vlmplug.engine.actor import EngineActor
                 from vlmplug.engine.start import EngineStart
         except ImportError as error:
@@ -251,17 +241,14 @@ class Pipeline:
         self.close()
 
 
-def _drop(future: Future[_Begun]) -> None:
-    """Cancels a generation that nobody waits for any more."""
-    if not future.cancelled() and future.exception() is None:
-        future.result()[1].cancel()
+def _engine_request(prepared: Prepared, request: Request) -> EngineRequest:
+    from vlmplug.engine.request import EngineRequest
+
+    return EngineRequest(prepared.engine_input, request.sampling)
 
 
-async def _settled(answer: Awaitable[Answer]) -> Answer | VlmplugError:
-    try:
-        return await answer
-    except VlmplugError as error:
-        return error
+def _begun(answer: AnswerStream, generation: Generation | VlmplugError) -> Beginning:
+    return generation if isinstance(generation, VlmplugError) else Begun(answer, generation)
 
 
 def open_preparer(

@@ -180,7 +180,8 @@ def test_cancelled_while_a_picture_is_on_its_way(model: Model) -> None:
     assert at_work(model) == 0
 
 
-def test_cancelled_just_before_the_engine_takes_it(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ask", ["agenerate", "abatch"])
+def test_cancelled_just_before_the_engine_takes_it(model: Model, monkeypatch: pytest.MonkeyPatch, ask: str) -> None:
     """Prepared in a thread, the request reaches the engine though its caller is gone; it is taken back."""
     theirs = model.pipeline.prepare
 
@@ -189,19 +190,21 @@ def test_cancelled_just_before_the_engine_takes_it(model: Model, monkeypatch: py
         return theirs(request)
 
     monkeypatch.setattr(model.pipeline, "prepare", slowly)
-    submitted: list[Any] = []
-    submit = model.pipeline._submit
-    monkeypatch.setattr(model.pipeline, "_submit", lambda *given: submitted.append(submit(*given)) or submitted[-1])
+    begun: list[Any] = []
+    for name in ("begin", "begin_together"):
+        begin = getattr(model.pipeline, name)
+        monkeypatch.setattr(model.pipeline, name, lambda asked, begin=begin: begun.append(begin(asked)) or begun[-1])
 
     async def run() -> None:
-        task = asyncio.ensure_future(model.agenerate("Hello", sampling=LONG))
+        asked = {"agenerate": "Hello", "abatch": ["Hello", "And you?"]}[ask]
+        task = asyncio.ensure_future(getattr(model, ask)(asked, sampling=LONG))
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(run())
-    assert until(lambda: len(submitted) == 1)
+    assert until(lambda: len(begun) == 1)
     assert until(lambda: at_work(model) == 0, 2)
 
 

@@ -157,7 +157,7 @@ class TestBatch:
         assert model.batch([]) == []
 
     def test_more_than_are_under_way_at_once(self, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("vlmplug.pipeline._UNDER_WAY", 3)
+        monkeypatch.setattr("vlmplug.batch.UNDER_WAY", 3)
         asked = [f"What is {number}?" for number in range(12)]
         answers = model.batch(asked, sampling=vlmplug.Sampling(max_new_tokens=4))
         assert [answer.generated_tokens for answer in answers] == [4] * 12  # type: ignore[union-attr]

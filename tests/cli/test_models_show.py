@@ -42,11 +42,11 @@ def test_show_tells_everything(run: Run) -> None:
 def test_memory_by_weights_and_number_of_devices(run: Run) -> None:
     entry = load_registry().model_type("internvl2-1b")
     memory = {(row["weights_as"], row["tp"]): row for row in record(run, "internvl2-1b")["memory"]}
-    # its 14 heads cannot be shared by four devices
-    assert set(memory) == {(weights, tp) for weights in ("float32", "bfloat16", "awq") for tp in (1, 2)}
-    needed = memory_needed(entry, Setup("awq", 2))
+    # its 14 heads cannot be shared by four devices, nor in whole groups by two
+    assert set(memory) == {("awq", 1), *((weights, tp) for weights in ("float32", "bfloat16") for tp in (1, 2))}
+    needed = memory_needed(entry, Setup("bfloat16", 2))
     assert needed is not None
-    row = memory["awq", 2]
+    row = memory["bfloat16", 2]
     assert (row["weights"], row["cache"], row["reserve"], row["total"], row["tokens"]) == (
         needed.weights,
         needed.cache,
@@ -54,6 +54,11 @@ def test_memory_by_weights_and_number_of_devices(run: Run) -> None:
         needed.total,
         8192,
     )
+
+
+def test_a_quantised_type_has_no_memory_in_other_types(run: Run) -> None:
+    memory = record(run, "internvl2-2b-awq")["memory"]
+    assert [(row["weights_as"], row["tp"]) for row in memory] == [("awq", tp) for tp in (1, 2, 4)]
 
 
 def test_the_verification_has_a_row_for_each_check(run: Run) -> None:

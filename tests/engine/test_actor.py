@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 
 from tests.reference import Reference, ids
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
+from vlmplug.engine.outputs import FinishedOutputs
 from vlmplug.engine.request import EngineRequest
 from vlmplug.errors import ContextLengthError, EngineMemoryError, EngineOptionError, EngineStoppedError
 from vlmplug.model import EngineInput
@@ -68,6 +70,32 @@ def test_one_by_one_twice(pipelines: Opened, reference: Reference, mode: str) ->
 def test_all_at_once(pipelines: Opened, reference: Reference, mode: str) -> None:
     answers = pipelines(mode).generate_batch([reference.request(name) for name in reference.greedy])
     assert dict(zip(reference.greedy, map(ids, answers), strict=True)) == reference.greedy
+
+
+def test_requests_handed_over_together_are_read_together(
+    pipelines: Opened, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipelines("plain")
+    prompt = pipeline.prepare(reference.request("text_only")).engine_input
+    asked = [EngineRequest(prompt, Sampling(max_new_tokens=count, ignore_stop=True)) for count in range(1, 9)]
+    asked.insert(3, replace(asked[0], sampling=Sampling(prompt_logits=True)))
+    executor, read = pipeline._engine._engine.executor, []
+    forward = executor.forward_async
+
+    async def forward_async(step: dict[str, Any]) -> None:
+        if step["inputs"] is not None and not step["inputs"].is_decoding:
+            read.append(len(step["inputs"].seq_length))
+        await forward(step)
+
+    monkeypatch.setattr(executor, "forward_async", forward_async)
+    taken = pipeline._engine.submit_together(asked)
+    assert isinstance(taken.pop(3), EngineOptionError)
+    assert [len(tokens(generation)) for generation in taken] == list(range(1, 9))
+    assert read == [8]
+
+
+def test_outputs_are_taken_when_they_are_made(pipelines: Opened) -> None:
+    assert isinstance(pipelines("plain")._engine._engine.executor.model_agent._out_que, FinishedOutputs)
 
 
 def test_a_second_turn_reuses_the_first(pipelines: Opened, reference: Reference) -> None:

@@ -161,7 +161,7 @@ def test_one_long_sequence_is_not_padded_for(lengths: list[int], padded: bool) -
         kv_quant_policy=0,
         cache_config=SimpleNamespace(kernel_block_size=BLOCK),
     )
-    assert (build_metadata(context).padded_blocks is not None) is padded
+    assert (build_metadata(context).padded is not None) is padded
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -164,6 +166,40 @@ class TestCancelling:
         assert 3 <= seen < 500
         assert tokens == tiny("llama").greedy(prompt(25), 40)
         assert driver.tokens(prompt(18)) == [tiny("llama").greedy(prompt(18))]
+
+    def test_short_decoding_steps_stay_in_the_event_loops_thread(
+        self, drivers: Drivers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        driver, steps = drivers("llama"), list[tuple[bool, str]]()
+        agent = driver.engine.executor.model_agent
+        take = agent._step
+
+        def noted(inputs: Any, *others: Any) -> Any:
+            steps.append((inputs.is_decoding, threading.current_thread().name))
+            return take(inputs, *others)
+
+        monkeypatch.setattr(agent, "_step", noted)
+        driver.tokens(prompt(20), tokens=20)
+        prefill, *decoding = steps
+        assert prefill == (False, "vlmplug-cpu-step")
+        assert decoding[0] == (True, "vlmplug-cpu-step"), "it would hold up the first token"
+        assert {thread for _, thread in decoding[1:]} == {driver._thread.name}
+
+    def test_long_ones_do_not(self, drivers: Drivers, monkeypatch: pytest.MonkeyPatch) -> None:
+        driver, threads = drivers("llama"), set[str]()
+        agent = driver.engine.executor.model_agent
+        take = agent._step
+
+        def laborious(*arguments: Any) -> Any:
+            threads.add(threading.current_thread().name)
+            end = time.thread_time() + 0.011
+            while time.thread_time() < end:
+                pass
+            return take(*arguments)
+
+        monkeypatch.setattr(agent, "_step", laborious)
+        driver.tokens(prompt(20), tokens=5)
+        assert threads == {"vlmplug-cpu-step"}
 
     def test_the_event_loop_lives_during_a_prefill(self, drivers: Drivers) -> None:
         driver = drivers("llama", "plain")

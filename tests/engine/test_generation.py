@@ -62,6 +62,34 @@ def test_the_engines_task_ends_with_the_next_step_though_its_cancellation_was_lo
         generation.put(Step((3,)))
 
 
+def test_it_is_read_from_the_moment_somebody_iterates() -> None:
+    generation, _ = under_way()
+    assert not generation.is_read
+    next(iter(generation))
+    assert generation.is_read
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_waiting_for_the_end_reads_nothing(early: bool) -> None:
+    generation, _ = under_way()
+    last = Step((3,), finish_reason="stop")
+    if early:
+        generation.put(last)
+    else:
+        threading.Timer(0.02, lambda: generation.put(last)).start()
+    generation.wait()
+    assert not generation.is_read
+    assert list(generation) == [Step((1, 2)), last]
+
+
+def test_waiting_ends_with_an_error_too() -> None:
+    generation, future = under_way()
+    threading.Timer(0.02, lambda: future.set_exception(KeyError("x"))).start()
+    generation.wait()
+    with pytest.raises(EngineError, match="KeyError"):
+        list(generation)
+
+
 def test_stopped_by_the_engine() -> None:
     generation, future = under_way()
     generation.stop()

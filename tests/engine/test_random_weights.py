@@ -24,6 +24,26 @@ def test_other_seed_and_other_name_give_other_values() -> None:
     assert not torch.equal(draw(1, "a"), draw(1, "b"))
 
 
+def test_awq_layers_are_as_wide_as_others() -> None:
+    shapes = {"a.qweight": (512, 64), "a.qzeros": (4, 64), "a.scales": (4, 512)}
+    drawn = dict(random_weights(shapes, 0, CPU))
+    assert {name: drawn[name].dtype for name in ("a.qweight", "a.qzeros")} == dict.fromkeys(
+        ("a.qweight", "a.qzeros"), torch.int32
+    )
+    numbers, zeros = (four_bits(drawn[name]) for name in ("a.qweight", "a.qzeros"))
+    assert set(numbers.unique().tolist()) == set(range(16))
+    assert set(zeros.unique().tolist()) == {7, 8}
+    weight = (numbers.view(4, 128, 512) - zeros.view(4, 1, 512)) * drawn["a.scales"].half().float()[:, None]
+    assert abs(weight.mean().item()) < 0.0005
+    assert abs(weight.std().item() - 0.02) < 0.0005
+    assert drawn["a.scales"].std() > 0  # else mixed-up scales would go unseen
+
+
+def four_bits(packed: torch.Tensor) -> torch.Tensor:
+    """float32 [rows, 8 * columns], in the order of the bits."""
+    return torch.stack([(packed >> shift) & 15 for shift in range(0, 32, 4)], -1).flatten(1).float()
+
+
 def test_values_keep_activations_finite() -> None:
     drawn = dict(random_weights(SHAPES, 0, CPU))
     assert torch.equal(drawn["norm.weight"], torch.ones(32))

@@ -95,3 +95,9 @@ def test_ranges_that_cannot_be_searched_are_refused(low: int, high: int) -> None
 
 def test_the_grids_of_a_range_are_found_once() -> None:
     assert grids(1, 12) is grids(1, 12)
+
+
+def test_a_large_picture_is_resized_as_a_small_one_is() -> None:
+    image, rule = picture(640, 400), TilingRule(56)
+    canvas, whole = (np.asarray(image.resize(size)) for size in ((112, 56), (56, 56)))
+    assert np.array_equal(cut_tiles(image, (2, 1), rule), [canvas[:, :56], canvas[:, 56:], whole])

@@ -90,7 +90,7 @@ def _checked_modality(name: str) -> str:
 
 
 def memory_of(entry: ModelType) -> int | None:
-    """Bytes that a model type needs on one device in bfloat16; None where its shapes are not known."""
+    """Bytes that a model type needs on one device, as it is published; None where its shapes are not known."""
     from vlmplug.memory import memory_needed
 
     needed = memory_needed(entry)

@@ -12,7 +12,7 @@ import gc
 import itertools
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from typing import Any
@@ -32,6 +32,7 @@ from vlmplug.engine.request import (
     multimodal_data,
     within_room,
 )
+from vlmplug.engine.session import Pace, Session
 from vlmplug.engine.start import EngineStart
 from vlmplug.errors import (
     ContextLengthError,
@@ -57,7 +58,7 @@ class EngineActor:
         self._start = start
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(LastingThread("vlmplug-engine-helper"))
-        self._sessions = itertools.count(1)
+        self._sessions, self._pace = itertools.count(1), Pace()
         self._generations: weakref.WeakSet[Generation] = weakref.WeakSet()
         self._engine: Engine | None = None
         self._failure: BaseException | None = None
@@ -89,20 +90,43 @@ class EngineActor:
         :raises RequestError: the request cannot be served; the engine is not bothered with it.
         :raises EngineStoppedError: the engine has ended.
         """
+        (generation,) = self.submit_together([request])
+        if isinstance(generation, VlmplugError):
+            raise generation
+        return generation
+
+    def submit_together(self, requests: Sequence[EngineRequest]) -> list[Generation | VlmplugError]:
+        """As `submit`, what is wrong with one in its place; the engine meets all others at the same moment."""
+        checked = [self._checked_or_error(request) for request in requests]
+        start = asyncio.Event()
+        with self._gate:
+            self._running()
+            begun = [each if isinstance(each, VlmplugError) else self._begun(each, start) for each in checked]
+            self._loop.call_soon_threadsafe(start.set)
+        return begun
+
+    def _begun(self, request: EngineRequest, start: asyncio.Event) -> Generation:
+        generation = Generation()
+        self._generations.add(generation)
+        generation.attach(asyncio.run_coroutine_threadsafe(self._generate(request, generation, start), self._loop))
+        return generation
+
+    def _checked_or_error(self, request: EngineRequest) -> EngineRequest | VlmplugError:
+        try:
+            return self._checked(request)
+        except VlmplugError as error:
+            return error
+
+    def _checked(self, request: EngineRequest) -> EngineRequest:
+        """The request as the engine can serve it."""
         longest, model = self.longest_session, self._start.model
         check_request(request, model, longest)
         if request.sampling.prompt_logits and not self._start.reports_logits:
             raise EngineOptionError(
                 "prompt_logits needs an engine that reports logits.", 'Set SchedulerOptions(logprobs_mode="logits").'
             )
-        request, generation = within_room(request, model.text_config["vocab_size"], longest), Generation()
         hash_media(request.input)
-        with self._gate:
-            self._running()
-            work = self._generate(request, generation.put)
-            self._generations.add(generation)
-            generation.attach(asyncio.run_coroutine_threadsafe(work, self._loop))
-        return generation
+        return within_room(request, model.text_config["vocab_size"], longest)
 
     def close(self) -> None:
         """Ends all requests, stops the engine and frees its memory; repeating it is harmless.
@@ -174,25 +198,26 @@ class EngineActor:
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    async def _generate(self, request: EngineRequest, put: Callable[[Step], None]) -> None:
+    async def _generate(self, request: EngineRequest, generation: Generation, start: asyncio.Event) -> None:
         task = asyncio.current_task()
         if task is not None:
             task.set_name(f"{_REQUEST}-{next(self._sessions)}")
+        await start.wait()
         if request.sampling.prompt_logits:
-            put(await self._prompt_logits(request))
-        async with aclosing(self._legs(request)) as steps:
+            generation.put(await self._prompt_logits(request, generation))
+        async with aclosing(self._legs(request, generation)) as steps:
             async for step in steps:
-                put(step)
+                generation.put(step)
 
-    async def _prompt_logits(self, request: EngineRequest) -> Step:
+    async def _prompt_logits(self, request: EngineRequest, generation: Generation) -> Step:
         """One token with the whole vocabulary reported: the first row is the raw one of the last prompt position."""
         size = self._start.model.text_config["vocab_size"]
         one = replace(request, sampling=Sampling(max_new_tokens=1, logprobs=size, ignore_stop=True))
-        steps = [step async for step in self._steps(one)]
+        steps = [step async for step in self._steps(one, generation)]
         row = next(logprobs[0].top for step in steps if (logprobs := step.logprobs))
         return Step(prompt_logits=tuple(row[token] for token in range(size)))
 
-    async def _legs(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
+    async def _legs(self, request: EngineRequest, generation: Generation) -> AsyncGenerator[Step, None]:
         """The steps of a request, started anew where its length crosses the border of the rotary factors.
 
         Past that border official code computes everything again with other factors (Phi-3 longrope).
@@ -202,7 +227,7 @@ class EngineActor:
             count = min(left, self._tokens_of_leg(len(ids)) or left)
             leg = EngineRequest(replace(request.input, input_ids=ids), replace(request.sampling, max_new_tokens=count))
             produced: list[int] = []
-            async with aclosing(self._steps(leg)) as steps:
+            async with aclosing(self._steps(leg, generation)) as steps:
                 async for step in steps:
                     produced += step.token_ids
                     continues = count < left and step.finish_reason == "length"
@@ -220,24 +245,23 @@ class EngineActor:
         limit = rope.crossing_limit(self._start.model.text_config)
         return None if limit is None else rope.tokens_before_crossing(prompt_tokens, limit)
 
-    async def _steps(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
-        model, sampling = self._start.model, request.sampling
-        config = generation_config(sampling, model.stop_ids, self._start.seed)
+    async def _steps(self, request: EngineRequest, generation: Generation) -> AsyncGenerator[Step, None]:
+        sampling, prompt = request.sampling, request.input
+        config = generation_config(sampling, self._start.model.stop_ids, self._start.seed)
         stop, count = frozenset(config.stop_token_ids or ()), 0
-        instance = self._running().create_instance()
-        outputs = instance.async_stream_infer(
+        session = Session(
             next(self._sessions),
-            list(request.input.input_ids),
-            gen_config=config,
-            multimodal=multimodal_data(request.input),
+            prompt.input_ids,
+            config,
+            multimodal_data(prompt),
+            lambda: generation.is_read,
+            self._pace,
         )
-        try:
+        async with aclosing(session.outputs(self._running())) as outputs:
             async for output in outputs:
                 self._check(output)
                 count += len(output.token_ids)
                 yield step_of(output, stop, count >= sampling.max_new_tokens)
-        finally:
-            await outputs.aclose()
 
     def _check(self, output: EngineOutput) -> None:
         if output.status in (ResponseType.SUCCESS, ResponseType.FINISH, ResponseType.CANCEL):

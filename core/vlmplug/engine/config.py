@@ -13,7 +13,7 @@ from lmdeploy.pytorch.configurations import AutoModelConfigBuilder
 from lmdeploy.pytorch.models.module_map import CUSTOM_MODULE_MAP
 from transformers import AutoConfig, PretrainedConfig
 
-from vlmplug.engine import faults, rope
+from vlmplug.engine import faults, outputs, rope
 from vlmplug.engine.compatibility import Needed
 
 ARCHITECTURE = "VlmplugForConditionalGeneration"
@@ -85,6 +85,7 @@ def register() -> None:
     Repeating it changes nothing.
     """
     faults.install()
+    outputs.install()
     AutoConfig.register(MODEL_TYPE, VlmplugConfig, exist_ok=True)
     CUSTOM_MODULE_MAP[ARCHITECTURE] = f"vlmplug.engine.glue.{ARCHITECTURE}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
@@ -63,6 +64,8 @@ class Generation:
         self._steps: queue.SimpleQueue[Step | VlmplugError] = queue.SimpleQueue()
         self._future: Future[None] | None = None
         self._unwanted = self._stopped = False
+        self.is_read = False
+        """Whether somebody takes the steps as they come; else the engine spares itself most of them."""
         self._notify: Callable[[bool], None] = _nobody
         self._complete = self._abandoned = False
 
@@ -117,6 +120,7 @@ class Generation:
             future.cancel()
 
     def __iter__(self) -> Iterator[Step]:
+        self.is_read = True
         while True:
             step = self._steps.get()
             if isinstance(step, VlmplugError):
@@ -126,12 +130,20 @@ class Generation:
                 return
 
     def __aiter__(self) -> AsyncIterator[Step]:
+        self.is_read = True
         new = asyncio.Event()
         self._tell(lambda complete: True, new)
         return _Arrivals(self._steps, new)
 
-    async def ended(self) -> None:
+    def wait(self) -> None:
         """Returns when the last step has come; waking up once spares the engine's thread a good part of its time."""
+        end = threading.Event()
+        self._notify = lambda complete: end.set() if complete else None
+        self._notify(self._complete)
+        end.wait()
+
+    async def ended(self) -> None:
+        """As `wait`, for an event loop."""
         end = asyncio.Event()
         self._tell(lambda complete: complete, end)
         await end.wait()

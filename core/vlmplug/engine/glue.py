@@ -15,10 +15,10 @@ from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 from torch import Tensor, nn
 
 from vlmplug.engine import rope
+from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
 from vlmplug.engine.device import keep_float32_exact
-from vlmplug.engine.language_shapes import language_shapes
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
 from vlmplug.engine.weights import WeightRoute
@@ -31,7 +31,14 @@ NEEDED = (
     Needed("lmdeploy.pytorch.models.utils.cudagraph", "CudaGraphMixin"),
     Needed("lmdeploy.pytorch.models.utils.model", "DeployModelMixinV1"),
     Needed("lmdeploy.pytorch.multimodal.data_type", "MultiModalData", ("data", "start", "end", "content_hash")),
+    Needed(
+        "lmdeploy.pytorch.nn.linear.awq", "AwqLinear.create_weights", ("in_features", "out_features", "group_size")
+    ),
 )
+
+
+#: What integers hold until a weight overwrites them.
+_MISSING = -0x21524111
 
 
 class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMixin):  # type: ignore[misc]
@@ -55,7 +62,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         rope.use_longrope(self.language_model, vars(config.text_config))
         self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
         self._missing = set(self.vision.state_dict())
-        _fill_with_nan(self.language_model)
+        _mark_as_missing(self.language_model)
 
     def get_input_embeddings(self) -> nn.Module:
         """Word embeddings of the language model."""
@@ -154,7 +161,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         device = self.vision_device
         shapes = {name: tuple(tensor.shape) for name, tensor in self.vision.state_dict().items()}
         self._missing -= fill_tower(self.vision, random_weights(shapes, seed, device))
-        text = language_shapes(vars(self.config.text_config))
+        text = stored_shapes(vars(self.config.text_config))
         self.language_model.load_weights(random_weights(text, seed, device))
 
     @property
@@ -170,7 +177,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
 
         :raises WeightsError: a weight was never given, wholly or in part, or its values are no numbers.
         """
-        holes = [name for name, tensor in self.language_model.named_parameters() if _has_nan(tensor)]
+        holes = [name for name, tensor in self.language_model.named_parameters() if _has_hole(tensor)]
         missing = sorted(self._missing) + holes
         if missing:
             raise WeightsError(
@@ -195,12 +202,14 @@ def media_rows(placed: Sequence[tuple[int, MultiModalData]], context: StepContex
     return rows
 
 
-def _fill_with_nan(module: nn.Module) -> None:
+def _mark_as_missing(module: nn.Module) -> None:
     """What no weight overwrites stays visible afterwards."""
     for parameter in module.parameters():
-        if parameter.is_floating_point():
-            parameter.data.fill_(float("nan"))
+        parameter.data.fill_(float("nan") if parameter.is_floating_point() else _MISSING)
 
 
-def _has_nan(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and bool(tensor.isnan().any())
+def _has_hole(tensor: Tensor) -> bool:
+    """Packed 4-bit numbers may have any value, but whole columns of one and the same come from no checkpoint."""
+    if tensor.is_floating_point():
+        return bool(tensor.isnan().any())
+    return bool((tensor == _MISSING).all(0).any())

@@ -15,7 +15,7 @@ Shape: TypeAlias = "tuple[int, ...]"
 Shapes: TypeAlias = "Iterator[tuple[str, Shape]]"
 
 
-class _Sizes:
+class Sizes:
     """The numbers that every decoder shares."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -26,11 +26,17 @@ class _Sizes:
         heads = config["num_attention_heads"]
         head = config.get("head_dim") or self.hidden // heads
         self.query = heads * head
-        self.key_value = (config.get("num_key_value_heads") or heads) * head
+        self.key_value_heads = config.get("num_key_value_heads") or heads
+        self.key_value = self.key_value_heads * head
+
+
+def is_matrix(name: str, shape: Shape) -> bool:
+    """Whether a weight is that of a linear layer of the decoder: what ranks share, and what AWQ packs."""
+    return len(shape) == 2 and ".layers." in name
 
 
 def _internlm2(config: Mapping[str, Any]) -> Shapes:
-    s, bias = _Sizes(config), bool(config.get("bias"))
+    s, bias = Sizes(config), bool(config.get("bias"))
     yield "model.tok_embeddings.weight", (s.vocabulary, s.hidden)
     for i in s.layers:
         at = f"model.layers.{i}"
@@ -55,7 +61,7 @@ def _qwen2(config: Mapping[str, Any]) -> Shapes:
 
 
 def _separate(config: Mapping[str, Any], query_bias: bool, output_bias: bool) -> Shapes:
-    s = _Sizes(config)
+    s = Sizes(config)
     for i in s.layers:
         at = f"model.layers.{i}"
         yield from _linear(f"{at}.self_attn.q_proj", s.query, s.hidden, query_bias)
@@ -69,7 +75,7 @@ def _separate(config: Mapping[str, Any], query_bias: bool, output_bias: bool) ->
 
 
 def _phi3(config: Mapping[str, Any]) -> Shapes:
-    s = _Sizes(config)
+    s = Sizes(config)
     for i in s.layers:
         at = f"model.layers.{i}"
         yield f"{at}.self_attn.qkv_proj.weight", (s.query + 2 * s.key_value, s.hidden)
@@ -79,7 +85,7 @@ def _phi3(config: Mapping[str, Any]) -> Shapes:
     yield from _frame(config, s)
 
 
-def _frame(config: Mapping[str, Any], s: _Sizes) -> Shapes:
+def _frame(config: Mapping[str, Any], s: Sizes) -> Shapes:
     """Embeddings, norms and head, named as in transformers."""
     yield "model.embed_tokens.weight", (s.vocabulary, s.hidden)
     for i in s.layers:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lmdeploy.messages import PytorchEngineConfig
 
+from vlmplug.engine.awq import awq_obstacle, group_size
 from vlmplug.engine.cpu.config import CpuEngineOptions, cpu_engine_config
 from vlmplug.engine.device import free_memory
 from vlmplug.engine.options import EngineOptions
@@ -51,7 +52,7 @@ def engine_config(model: FamilyModel, options: EngineOptions, device: str, dtype
 
 
 def _check_ranks(model: FamilyModel, tp: int) -> None:
-    """Every rank takes as many attention heads, and whole key-value heads or a copy of one."""
+    """Every rank takes as many attention heads, and whole key-value heads or a copy of one; of AWQ, whole groups."""
     heads = model.text_config["num_attention_heads"]
     groups = model.text_config.get("num_key_value_heads") or heads
     shares = (ranks for ranks in range(1, heads + 1) if heads % ranks == 0)
@@ -61,6 +62,10 @@ def _check_ranks(model: FamilyModel, tp: int) -> None:
             f"tp is {tp}, but {model.model_type} has {heads} attention heads with {groups} keys and values to share.",
             f"Use one of {', '.join(map(str, possible))}.",
         )
+    group = group_size(model.text_config)
+    if group is not None and (obstacle := awq_obstacle(model.text_config, group, tp)):
+        fitting = (ranks for ranks in possible if not awq_obstacle(model.text_config, group, ranks))
+        raise EngineOptionError(f"tp is {tp}, but {obstacle}.", f"Use one of {', '.join(map(str, fitting))}.")
 
 
 def _cuda(model: FamilyModel, options: EngineOptions) -> PytorchEngineConfig:
@@ -123,7 +128,7 @@ def cache_bytes_per_token(text_config: Mapping[str, Any], dtype: str) -> int:
 
 def _free_after_weights(model: FamilyModel, options: EngineOptions, device: str, dtype: str) -> int | None:
     free = free_memory(device)
-    if free is None or "quantization_config" in model.text_config:
+    if free is None:
         return free
     needed = parameter_bytes(model, BYTES[dtype]) // options.tp
     left = free - needed

@@ -14,7 +14,8 @@ from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
-from vlmplug.engine import config, glue, rope, worker_executor
+from vlmplug.engine import config, glue, rope, session, worker_executor
+from vlmplug.engine.awq import check_awq
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
 from vlmplug.engine.cpu.install import install as install_cpu
 from vlmplug.engine.device import choose_device, choose_dtype
@@ -29,12 +30,8 @@ NEEDED = (
     Needed("lmdeploy.pytorch.engine.model_agent.agent", "tqdm"),
     Needed("lmdeploy.pytorch.weight_loader.model_weight_loader", "tqdm"),
     Needed("lmdeploy.pytorch.engine", "Engine", ("model_path", "engine_config")),
-    Needed("lmdeploy.pytorch.engine", "Engine.create_instance"),
     Needed("lmdeploy.pytorch.engine", "Engine.stop"),
     Needed("lmdeploy.pytorch.engine", "Engine.wait_tasks"),
-    Needed(
-        "lmdeploy.pytorch.engine.engine_instance", "EngineInstance.async_stream_infer", ("session_id", "multimodal")
-    ),
 )
 
 
@@ -53,6 +50,7 @@ class EngineStart:
         self.reports_logits = options.scheduler.logprobs_mode == "logits"
         self.device = choose_device(options)
         self.dtype = choose_dtype(options, model.dtype, self.device)
+        check_awq(model.text_config, self.device, self.dtype)
         self.session_length = session_length(model, options)
         if options.weights == "checkpoint":
             check_weights(model)
@@ -75,7 +73,7 @@ def prepare_lmdeploy() -> None:
 
     :raises EngineIncompatibleError: it has another one.
     """
-    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED))
+    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED, *session.NEEDED))
     install_cpu()
     worker_executor.install()
     get_logger("lmdeploy").setLevel(logging.ERROR)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from safetensors import SafetensorError, safe_open
 
+from vlmplug.engine.awq import is_packed, stored_shapes
 from vlmplug.engine.bin_weights import INDEX, bin_files, converted_folder
-from vlmplug.engine.language_shapes import Shape, language_shapes
+from vlmplug.engine.language_shapes import Shape
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
 from vlmplug.model import FamilyModel
@@ -19,11 +21,12 @@ from vlmplug.model import FamilyModel
 WeightRoute: TypeAlias = "Callable[[str], tuple[str, str]]"
 
 _SHOWN = 5
-_QUANTISED = "quantization_config"
 #: Where it is tied to the embeddings, some checkpoints hold it all the same; lmdeploy leaves that copy alone.
 _HEAD = ("language", "lm_head.weight")
-#: Data types of safetensors that weights may have.
+#: Data types of safetensors that weights may have, and that of packed 4-bit numbers.
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
+_PACKED_TYPES = frozenset({"I32"})
+_PACKED_BYTES = 4
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -92,22 +95,14 @@ def tower_shapes(model: FamilyModel) -> dict[str, Shape]:
 def check_weights(model: FamilyModel) -> None:
     """Compares the files with what tower and language model read.
 
-    Quantised language models are left to lmdeploy's own loader: their tensors have other names and shapes.
-
     :raises WeightsError: naming missing, unexpected and misshapen weights, a few of each.
     """
     expected = {("vision", name): shape for name, shape in tower_shapes(model).items()}
-    quantised = _QUANTISED in model.text_config
-    if not quantised:
-        expected |= {("language", name): shape for name, shape in language_shapes(model.text_config).items()}
+    expected |= {("language", name): shape for name, shape in stored_shapes(model.text_config).items()}
     route: WeightRoute = load(model.weight_route)
     stored = {route(name): (name, tensor) for name, tensor in _stored(weight_files(model.folder)).items()}
     unread = {_HEAD} if model.text_config.get("tie_word_embeddings") else set()
-    found = {
-        key: value
-        for key, value in stored.items()
-        if key[0] != "unused" and key not in unread and not (quantised and key[0] == "language")
-    }
+    found = {key: value for key, value in stored.items() if key[0] != "unused" and key not in unread}
     problems = _differences(expected, found)
     if problems:
         raise WeightsError(
@@ -126,9 +121,14 @@ def _differences(
         for key, (name, (shape, _)) in found.items()
         if key in expected and expected[key] != shape
     ]
-    typed = [f"{name} is {kind}" for name, (_, kind) in found.values() if kind not in _FLOATS]
+    typed = [f"{name} is {kind}" for key, (name, (_, kind)) in found.items() if kind not in _types(key)]
     titled = (("missing", missing), ("unexpected", extra), ("misshapen", misshapen), ("of another data type", typed))
     return [f"{len(names)} {title} ({_few(names)})" for title, names in titled if names]
+
+
+def _types(key: tuple[str, str]) -> frozenset[str]:
+    part, name = key
+    return _PACKED_TYPES if part == "language" and is_packed(name) else _FLOATS
 
 
 def _few(names: list[str]) -> str:
@@ -137,13 +137,6 @@ def _few(names: list[str]) -> str:
 
 
 def parameter_bytes(model: FamilyModel, bytes_each: int) -> int:
-    """Memory that all weights take at ``bytes_each`` bytes a value."""
-    shapes: dict[str, Any] = {**tower_shapes(model), **language_shapes(model.text_config)}
-    return sum(_count(shape) for shape in shapes.values()) * bytes_each
-
-
-def _count(shape: Shape) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+    """Memory that all weights take at ``bytes_each`` bytes a value; packed ones at their own."""
+    shapes: dict[str, Any] = {**tower_shapes(model), **stored_shapes(model.text_config)}
+    return sum(prod(shape) * (_PACKED_BYTES if is_packed(name) else bytes_each) for name, shape in shapes.items())

@@ -21,10 +21,14 @@ from vlmplug.errors import EngineStoppedError
 
 _END_SECONDS = 5.0
 #: Not multiprocessing's spawn, which would run the caller's script a second time.
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from vlmplug.engine.worker import main; main(int(sys.argv[1]))"
-)
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from vlmplug.engine.late_compile import compiled_when_called
+with compiled_when_called():
+    from vlmplug.engine.worker import main
+    main(int(sys.argv[1]))
+"""
 
 
 @dataclass(frozen=True)

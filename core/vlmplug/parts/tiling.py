@@ -5,8 +5,9 @@ Grids, ties and resampling follow the official code bit by bit; the picture is r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -14,11 +15,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from vlmplug.errors import OptionError
+from vlmplug.workers import Workers
 
 #: Columns and rows.
 Grid: TypeAlias = "tuple[int, int]"
 Tiles: TypeAlias = "npt.NDArray[np.uint8]"
 
+#: Width and height.
+Size: TypeAlias = "tuple[int, int]"
+
+#: Pixels from which a thread takes less time to begin than to resize them.
+_LARGE = 200_000
 #: Most tiles of one grid; the official search takes time cubic in this number.
 MAX_TILES = 40
 
@@ -57,7 +64,7 @@ def grids(min_tiles: int, max_tiles: int) -> tuple[Grid, ...]:
     return tuple(sorted(found, key=lambda grid: grid[0] * grid[1]))
 
 
-def best_grid(size: tuple[int, int], rule: TilingRule) -> Grid:
+def best_grid(size: Size, rule: TilingRule) -> Grid:
     """The grid whose shape is nearest to that of a picture of ``size`` (width, height).
 
     Of equally near grids the larger one is taken only if the picture has more than half of its pixels.
@@ -85,9 +92,26 @@ def cut_tiles(image: Image.Image, grid: Grid, rule: TilingRule) -> Tiles:
     count = columns * rows
     whole_too = rule.thumbnail and count > 1
     tiles = np.empty((count + whole_too, side, side, 3), np.uint8)
-    canvas = np.asarray(image.resize((side * columns, side * rows)))
-    cells = canvas.reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    canvas, *whole = _resized(image, [(side * columns, side * rows), *[(side, side)] * whole_too])
+    cells = np.asarray(canvas).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
     tiles[:count].reshape(rows, columns, side, side, 3)[...] = cells
     if whole_too:
-        tiles[count] = np.asarray(image.resize((side, side)))
+        tiles[count] = np.asarray(whole[0])
     return tiles
+
+
+def _resized(image: Image.Image, sizes: Sequence[Size]) -> list[Image.Image]:
+    """A picture in one or several sizes; those of a large one are made at the same moment.
+
+    Pillow lets other threads run meanwhile. Of a photograph of twelve megapixels the small whole takes as long as the
+    tiles do.
+    """
+    if len(sizes) == 1 or image.width * image.height < _LARGE:
+        return [image.resize(size) for size in sizes]
+    image.load()
+    workers = Workers(len(sizes) - 1, "vlmplug-resize")
+    try:
+        others = [workers.submit(partial(image.resize, size)) for size in sizes[1:]]
+        return [image.resize(sizes[0]), *(other.result() for other in others)]
+    finally:
+        workers.close()

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.awq_maker import DECLARED
 from vlmplug.checkpoint import shape_config
 from vlmplug.discovery import RegistrySources, built_in_file
+from vlmplug.engine.awq import awq_obstacle
+from vlmplug.quantisation import read_quantisation
 from vlmplug.registry import load_registry
 from vlmplug_internvl2.tower import build_tower
 
@@ -25,6 +28,7 @@ CONFIRMED = {
     "internvl2-8b": 8_075_365_376,
     "internvl2-26b": 25_514_186_112,
 }
+AWQ = ["internvl2-2b-awq", "internvl2-8b-awq", "internvl2-26b-awq", "internvl2-40b-awq", "internvl2-llama3-76b-awq"]
 SWIFT = [
     "internvl-chat-v1_5",
     "mini-internvl-chat-2b-v1_5",
@@ -36,6 +40,7 @@ SWIFT = [
     "internvl2-26b",
     "internvl2-40b",
     "internvl2-llama3-76b",
+    *AWQ,
 ]
 
 
@@ -117,6 +122,20 @@ def test_numbers_without_a_primary_copy_are_marked() -> None:
     uncertain = {entry.name for entry in TYPES if entry.shape is not None and entry.shape.uncertain}
     assert uncertain >= {"internvl2-4b", "internvl2-40b", "internvl2-llama3-76b"}
     assert uncertain.isdisjoint({"internvl2-1b", "internvl2-2b", "internvl2-8b", "internvl2-26b"})
+
+
+@pytest.mark.parametrize("name", AWQ)
+def test_quantised_types_are_the_others_with_four_bits(name: str) -> None:
+    plain, entry = REGISTRY.model_type(name.removesuffix("-awq")), REGISTRY.model_type(name)
+    same = ("template", "modalities", "parameters", "vision_parameters", "context_length", "language_model", "licence")
+    assert [getattr(entry, field) for field in same] == [getattr(plain, field) for field in same]
+    assert entry.hub.huggingface == entry.hub.modelscope == f"{plain.hub.huggingface}-AWQ"
+    assert entry.shape is not None and entry.shape.uncertain
+    config = shape_config(REGISTRY, name)
+    assert config.pop("quantization_config") == {**DECLARED, "group_size": 128}
+    assert config == shape_config(REGISTRY, plain.name)
+    assert read_quantisation(shape_config(REGISTRY, name)) == {**DECLARED, "group_size": 128}
+    assert [tp for tp in (1, 2, 4, 8) if not awq_obstacle(config["llm_config"], 128, tp)] == [1, 2, 4, 8]
 
 
 def test_longrope_has_a_factor_for_every_pair_of_dimensions() -> None:

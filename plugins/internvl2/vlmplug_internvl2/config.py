@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
+from vlmplug.quantisation import QUANTISATION, quantisation_method, read_quantisation
 from vlmplug_internvl2.fields import check_chat, check_rope, check_text, check_vision
 from vlmplug_internvl2.options import InternVLOptions
 from vlmplug_internvl2.templates import Template
@@ -125,7 +126,8 @@ def tower_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The language model's configuration, without what only remote code reads.
 
-    :raises CheckpointMismatchError: a language model that this family does not have, or a field is missing.
+    :raises CheckpointMismatchError: a language model that this family does not have, a field is missing, or weights
+        are quantised otherwise than the engine can run.
     """
     official = config["llm_config"]
     named = official.get("architectures")
@@ -141,6 +143,7 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
     rope = rope_parameters(official)
     check_rope(rope)
     model_type, own = _LANGUAGE_MODELS[architecture]
+    quantisation = read_quantisation(config)
     return {
         "architectures": [architecture],
         "model_type": model_type,
@@ -152,6 +155,7 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         "rope_parameters": rope,
         # Every size has a head of its own; some published files say otherwise.
         "tie_word_embeddings": False,
+        **({} if quantisation is None else {QUANTISATION: quantisation}),
     }
 
 
@@ -171,7 +175,7 @@ def rope_parameters(official: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dtype_of(config: Mapping[str, Any]) -> str:
-    """Data type of the weights.
+    """Data type of the weights; AWQ kernels know float16 alone, whatever the file says.
 
     :raises CheckpointMismatchError: one that no official checkpoint has.
     """
@@ -180,4 +184,4 @@ def dtype_of(config: Mapping[str, Any]) -> str:
         raise CheckpointMismatchError(
             f"config.json names the data type {name!r}.", f"Expected one of {', '.join(DTYPES)}."
         )
-    return str(name)
+    return "float16" if quantisation_method(config) else str(name)

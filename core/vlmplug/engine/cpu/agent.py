@@ -1,17 +1,17 @@
 """lmdeploy's model agent on the CPU: builds the model and runs its steps.
 
 A step on a CPU really blocks. It runs in a thread of its own, so that the engine's event loop keeps accepting,
-streaming and cancelling requests meanwhile.
+streaming and cancelling requests meanwhile. Decoding steps of a few milliseconds are the exception: handing them over
+takes about a millisecond, and two threads that share the interpreter hold each other up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +27,10 @@ from vlmplug.errors import EngineOptionError
 
 # lmdeploy's step context is one for the whole process, and two steps at once would only share the same cores
 _step = threading.Lock()
+#: Seconds of work that may hold up the event loop.
+_SHORT_STEP = 0.01
+#: Turns of the event loop in which the tokens of the step before reach whoever asked for them.
+_TURNS = 4
 
 
 def to_cpu(value: Any, non_blocking: bool = False) -> Any:
@@ -39,11 +43,9 @@ def to_cpu(value: Any, non_blocking: bool = False) -> Any:
     if not hasattr(value, "to_device"):
         return value
     moved = value.to_device(CPU, non_blocking=False)
-    if is_dataclass(moved):
-        for field in fields(moved):
-            item = getattr(moved, field.name)
-            if isinstance(item, torch.Tensor):
-                setattr(moved, field.name, item.clone())
+    for name, item in vars(moved).items():
+        if isinstance(item, torch.Tensor):
+            setattr(moved, name, item.clone())
     return moved
 
 
@@ -74,8 +76,17 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
         self._leave_device = occupy(self)
         super().__init__(**arguments)
         self.device = CPU
-        threads: int = self.backend_config.threads
-        self._worker = LastingThread("vlmplug-cpu-step", partial(torch.set_num_threads, threads))
+        self._worker = LastingThread("vlmplug-cpu-step", self._set_threads)
+        self._latest_decoding = float("inf")  # seconds of work in the latest decoding step
+
+    def _set_threads(self) -> None:
+        """PyTorch's number of threads belongs to the thread that calls its operators."""
+        torch.set_num_threads(self.backend_config.threads)
+
+    def start(self, forward_event: Any = None) -> None:
+        """Begin to take steps; called in the event loop, where the short ones will run."""
+        self._set_threads()
+        super().start(forward_event)
 
     @contextmanager
     def all_context(self) -> Iterator[None]:
@@ -110,12 +121,35 @@ class CpuModelAgent(BaseModelAgent):  # type: ignore[misc]
         """Nothing to compile or capture."""
 
     async def _async_model_forward(self, inputs: Any, return_logits: bool, cache_inputs: Any = None) -> dict[str, Any]:
+        if self._is_short(inputs):
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if _step.acquire(blocking=False):
+                try:
+                    return self._timed_step(inputs, return_logits, cache_inputs)
+                finally:
+                    _step.release()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, self._step, inputs, return_logits, cache_inputs)
+        return await loop.run_in_executor(self._worker, self._step_in_turn, inputs, return_logits, cache_inputs)
+
+    def _is_short(self, inputs: Any) -> bool:
+        """Whether a step will hardly hold up the event loop. One that waits for other ranks might for ever."""
+        return inputs.is_decoding and self._latest_decoding < _SHORT_STEP and self.dist_config.world_size == 1
+
+    def _step_in_turn(self, inputs: Any, return_logits: bool, cache_inputs: Any) -> dict[str, Any]:
+        with _step:
+            return self._timed_step(inputs, return_logits, cache_inputs)
+
+    def _timed_step(self, inputs: Any, return_logits: bool, cache_inputs: Any) -> dict[str, Any]:
+        begin = time.thread_time()  # other programs on the same cores do not count
+        output = self._step(inputs, return_logits, cache_inputs)
+        # the step behind a prefill is handed over, so that the first tokens go out meanwhile
+        self._latest_decoding = time.thread_time() - begin if inputs.is_decoding else float("inf")
+        return output
 
     def _step(self, inputs: Any, return_logits: bool, cache_inputs: Any) -> dict[str, Any]:
         """lmdeploy's ``_async_model_forward`` without its waits; the projection to the vocabulary blocks as well."""
-        with _step, torch.inference_mode():
+        with torch.inference_mode():
             output: dict[str, Any] = self._forward_impl(inputs, cache_inputs)
             if self._is_prefill_input_logprobs(inputs):
                 output["logits"] = self._get_input_logits(output["hidden_states"][0], inputs)

@@ -8,6 +8,7 @@ from typing import Any
 from lmdeploy.pytorch.backends.activation import GeluAndMulBuildSpec, SiluAndMulBuildSpec
 from lmdeploy.pytorch.backends.apply_rotary_emb import ApplyRotaryEmbBuildSpec
 from lmdeploy.pytorch.backends.attention import PagedAttentionBuildSpec
+from lmdeploy.pytorch.backends.awq_modules import LinearW4A16BuildSpec
 from lmdeploy.pytorch.backends.default import DefaultOpsBackend
 from lmdeploy.pytorch.backends.embedding import EmbeddingBuildSpec
 from lmdeploy.pytorch.backends.flash_attention import FlashAttentionBuildSpec
@@ -17,6 +18,7 @@ from lmdeploy.pytorch.backends.norm import LayerNormBuildSpec, RMSNormBuildSpec
 from lmdeploy.pytorch.backends.rotary_embedding import RotaryEmbeddingBuildSpec
 
 from vlmplug.engine.cpu.attention import CpuAttention, CpuFlashAttention
+from vlmplug.engine.cpu.awq import CpuLinearW4A16
 from vlmplug.engine.cpu.metadata import CpuAttentionMetadata, build_metadata
 from vlmplug.engine.cpu.rotary import build_rotary
 from vlmplug.engine.cpu.sampling import CpuMultinomialSampling
@@ -25,6 +27,7 @@ from vlmplug.errors import EngineOptionError
 _OURS: dict[type, Callable[[Any], object]] = {
     PagedAttentionBuildSpec: CpuAttention,
     FlashAttentionBuildSpec: CpuFlashAttention,
+    LinearW4A16BuildSpec: CpuLinearW4A16,
     RotaryEmbeddingBuildSpec: build_rotary,
     MultinomialSamplingBuildSpec: lambda spec: CpuMultinomialSampling(),
 }
@@ -40,7 +43,7 @@ _THEIRS = (
 
 
 class CpuOpsBackend(DefaultOpsBackend):  # type: ignore[misc]
-    """The operators of dense language models and of vision towers, without quantisation, experts or adapters."""
+    """The operators of dense language models and of vision towers, without experts, adapters or weights in 8 bits."""
 
     @staticmethod
     def get_name() -> str:
@@ -60,7 +63,7 @@ class CpuOpsBackend(DefaultOpsBackend):  # type: ignore[misc]
             return super().build_op(spec, enable_deterministic=enable_deterministic)
         raise EngineOptionError(
             f"device=cpu does not offer the operator {type(spec).__name__.removesuffix('BuildSpec')}, which this model "
-            "needs: it runs dense language models without quantised weights, experts or adapters.",
+            "needs: it runs dense language models without experts, adapters or weights in 8 bits.",
             'Use device="cuda".',
         )
 

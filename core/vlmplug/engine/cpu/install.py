@@ -23,6 +23,7 @@ _DEFAULT_ROTARY = "lmdeploy.pytorch.backends.default.rotary_embedding"
 NEEDED = (
     Needed("lmdeploy.messages", "PytorchEngineConfig"),
     Needed("lmdeploy.pytorch.backends.default", "DefaultOpsBackend.build_op", ("spec", "enable_deterministic")),
+    Needed("lmdeploy.pytorch.backends.awq_modules", "LinearW4A16BuildSpec", ("w_bit",)),
     Needed(_DEFAULT_ROTARY, "_build_rotary_embedding", ("spec",)),
     Needed(_DEFAULT_ROTARY, "LlamaDynamicNTKScalingRotaryEmbedding._ntk_inv_freq", ("seq_len",)),
     Needed(_SELECTOR, "_get_backend"),
@@ -39,6 +40,7 @@ NEEDED = (
     Needed(_AGENT, "BaseModelAgent.get_free_mem"),
     Needed(_AGENT, "BaseModelAgent.release"),
     Needed(_AGENT, "BaseModelAgent.warmup"),
+    Needed(_AGENT, "_record_forward_input_stream", ("forward_inputs", "stream")),
     Needed(_AGENT, "_try_to_cuda", ("val", "non_blocking")),
     Needed(_AGENT, "torch"),
     Needed(_CACHE, "CacheEngine._build_block_cache_view", ("caches",)),
@@ -61,6 +63,7 @@ def _install() -> None:
 
     _replace(_SELECTOR, "_get_backend", lambda theirs: _on_cpu_else(lambda: CpuOpsBackend, theirs))
     _replace(_AGENT, "_try_to_cuda", lambda theirs: _on_cpu_else(to_cpu, theirs))
+    _replace(_AGENT, "_record_forward_input_stream", lambda theirs: _on_cpu_else(_no_streams, theirs))
     for module in (_AGENT, _CACHE, _LOGITS):
         _replace(module, "torch", lambda theirs: TorchView())
     _replace(_ENGINE, "EngineChecker", _checker)
@@ -72,6 +75,10 @@ def _install() -> None:
 def _replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
     namespace = importlib.import_module(module)
     setattr(namespace, name, make(getattr(namespace, name)))
+
+
+def _no_streams(forward_inputs: Any, stream: Any) -> None:
+    """Tensors in main memory belong to no stream: none of them needs to be looked at."""
 
 
 def _on_cpu_else(ours: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,14 +12,26 @@ _MOST_PADDING = 4
 """A decoding batch is padded to its longest sequence only while that multiplies the work by less than this."""
 
 
+@dataclass(frozen=True)
+class PaddedBatch:
+    """A decoding batch whose sequences are all as long as the longest of them.
+
+    ``blocks`` ``[sequences, blocks]``, ``mask`` ``[sequences, 1, 1, blocks * block size]`` (True: attend), and
+    ``beyond``, int64, the flat indices of what nobody attends to.
+    """
+
+    blocks: torch.Tensor
+    mask: torch.Tensor
+    beyond: torch.Tensor
+
+
 @dataclass
 class CpuAttentionMetadata(AttentionMetadata):  # type: ignore[misc]
     """lmdeploy's attention metadata with what paged attention on the CPU needs.
 
     ``fill_blocks`` and ``fill_offsets`` are int64 ``[new tokens]``: the place of each new token in the cache.
     ``query_lengths`` and ``key_lengths`` are the lengths of each sequence; ``blocks`` the int64 cache blocks of each,
-    in order. ``padded_blocks`` ``[sequences, blocks]`` and ``padded_mask`` ``[sequences, 1, 1, blocks * block size]``
-    (True: attend) are set where a decoding batch is worth one padded call.
+    in order. ``padded`` is set where a decoding batch is worth one padded call.
     """
 
     fill_blocks: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
@@ -27,8 +39,12 @@ class CpuAttentionMetadata(AttentionMetadata):  # type: ignore[misc]
     query_lengths: list[int] = field(default_factory=list)
     key_lengths: list[int] = field(default_factory=list)
     blocks: list[torch.Tensor] = field(default_factory=list)
-    padded_blocks: torch.Tensor | None = None
-    padded_mask: torch.Tensor | None = None
+    padded: PaddedBatch | None = None
+
+    @property
+    def is_one_token(self) -> bool:
+        """Whether there is one sequence with one new token."""
+        return self.query_lengths == [1]
 
 
 def build_metadata(context: Any) -> CpuAttentionMetadata:
@@ -53,9 +69,12 @@ def build_metadata(context: Any) -> CpuAttentionMetadata:
         key_lengths=key_lengths,
         blocks=blocks,
     )
-    _locate_new_tokens(metadata, block_size)
+    if metadata.is_decoding and all(query == 1 for query in query_lengths):
+        _locate_last_tokens(metadata, table, block_size)
+    else:
+        _locate_new_tokens(metadata, block_size)
     if _worth_padding(metadata):
-        _pad(metadata, table, block_size)
+        metadata.padded = _padded(key_lengths, table, block_size)
     return metadata
 
 
@@ -70,15 +89,20 @@ def _locate_new_tokens(metadata: CpuAttentionMetadata, block_size: int) -> None:
     metadata.fill_offsets = torch.cat(positions) % block_size
 
 
+def _locate_last_tokens(metadata: CpuAttentionMetadata, table: torch.Tensor, block_size: int) -> None:
+    """As `_locate_new_tokens`, for one new token in each sequence, in a few operators for all of them."""
+    positions = metadata.kv_seqlens.long() - 1
+    metadata.fill_blocks = table.gather(1, (positions // block_size).unsqueeze(1)).squeeze(1)
+    metadata.fill_offsets = positions % block_size
+
+
 def _worth_padding(metadata: CpuAttentionMetadata) -> bool:
     lengths = metadata.key_lengths
     one_token_each = len(lengths) > 1 and all(query == 1 for query in metadata.query_lengths)
     return one_token_each and max(lengths) * len(lengths) < _MOST_PADDING * sum(lengths)
 
 
-def _pad(metadata: CpuAttentionMetadata, table: torch.Tensor, block_size: int) -> None:
-    width = _blocks_for(max(metadata.key_lengths), block_size)
-    metadata.padded_blocks = table[:, :width]
-    positions = torch.arange(width * block_size)
-    mask = positions < torch.tensor(metadata.key_lengths).unsqueeze(1)
-    metadata.padded_mask = mask[:, None, None, :]
+def _padded(key_lengths: list[int], table: torch.Tensor, block_size: int) -> PaddedBatch:
+    width = _blocks_for(max(key_lengths), block_size)
+    mask = torch.arange(width * block_size) < torch.tensor(key_lengths).unsqueeze(1)
+    return PaddedBatch(table[:, :width], mask[:, None, None, :], (~mask).flatten().nonzero().squeeze(1))

@@ -93,4 +93,6 @@ class TorchView(ModuleType):
         return self._inert if on_cpu() else torch.cuda
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(torch, name)
+        value = getattr(torch, name)
+        setattr(self, name, value)  # a hundred lookups a step: later ones find it in the module
+        return value
