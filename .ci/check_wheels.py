@@ -25,12 +25,18 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).with_name("uv")
 PACKAGES = {
     "vlmplug": ROOT,
+    "vlmplug-glm4v": ROOT / "plugins" / "glm4v",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
 }
 #: What each wheel must hold, and what none may hold.
 CONTENTS = {
     "vlmplug": ("vlmplug/registry.yaml", "vlmplug/py.typed", "vlmplug/cli/__init__.py"),
+    "vlmplug-glm4v": (
+        "vlmplug_glm4v/manifest.yaml",
+        "vlmplug_glm4v/py.typed",
+        "vlmplug_glm4v/verified/glm4v-set-a.hooks.json",
+    ),
     "vlmplug-internvl2": (
         "vlmplug_internvl2/manifest.yaml",
         "vlmplug_internvl2/py.typed",
@@ -44,7 +50,7 @@ CONTENTS = {
     ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")
-MODEL_TYPES = {"internvl2-2b", "internvl2-tiny"}
+MODEL_TYPES = {"glm4v-9b-chat", "internvl2-2b", "internvl2-tiny"}
 
 
 class CheckError(Exception):

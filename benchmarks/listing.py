@@ -29,7 +29,7 @@ from typing import Any
 ROUNDS = 9
 PLUGINS = 200
 TARGETS = {"installed": 8.0, "with_200_more": 16.0}
-LIBRARIES = ("vlmplug", "vlmplug-internvl2", "vlmplug-tiny", "pyyaml")
+LIBRARIES = ("vlmplug", "vlmplug-glm4v", "vlmplug-internvl2", "vlmplug-tiny", "pyyaml")
 
 MANIFEST = """\
 manifest: 1

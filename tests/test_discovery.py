@@ -121,6 +121,7 @@ def test_the_built_in_registry_names_the_plugins_of_the_tree() -> None:
     assert {name: statement.distribution for name, statement in found.plugins.items()} == {
         "internvl2": "vlmplug-internvl2",
         "tiny": "vlmplug-tiny",
+        "glm4v": "vlmplug-glm4v",
     }
 
 

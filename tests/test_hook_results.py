@@ -64,6 +64,12 @@ def check_engine(result: Any) -> Any:
     return HookResults("toy", "inject_vision_tokens").engine_input(result, MODEL, (INPUT, INPUT))
 
 
+def check_edged(result: Any) -> Any:
+    """Where begin and end of a span are media too."""
+    edged = replace(MODEL, placeholder_edges=(3, 4))
+    return HookResults("toy", "inject_vision_tokens").engine_input(result, edged, (INPUT, INPUT))
+
+
 @pytest.mark.parametrize(
     ("check", "result"),
     [
@@ -76,6 +82,8 @@ def check_engine(result: Any) -> Any:
         (check_engine, ENGINE_INPUT),
         (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 5, 3)))),
         (check_engine, replace(ENGINE_INPUT, position_ids=tuple(range(9)))),
+        (check_model, replace(MODEL, placeholder_edges=(0, 99), own_positions=True, tool_use=True, answer_lead="\n")),
+        (check_edged, replace(ENGINE_INPUT, input_ids=(1, 3, 7, 4, 5, 3, 7, 4, 9))),
     ],
 )
 def test_what_keeps_the_promise_passes_through(check: Callable[[Any], Any], result: Any) -> None:
@@ -99,6 +107,12 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_model, replace(MODEL, model_type="toy-2b"), "model_type is 'toy-2b'; expected 'toy-1b'"),
         (check_model, replace(MODEL, placeholder_id=-1), "placeholder_id is -1; expected a token id below 100"),
         (check_model, replace(MODEL, placeholder_id=100), "placeholder_id is 100; expected a token id below 100"),
+        (check_model, replace(MODEL, placeholder_edges=(3,)), "placeholder_edges is (3); expected two token ids"),
+        (check_model, replace(MODEL, placeholder_edges=(3, 100)), "placeholder_edges is (3, 100); expected two"),
+        (check_model, replace(MODEL, own_positions=1), "own_positions is 1; expected True or False"),
+        (check_model, replace(MODEL, tool_use=None), "tool_use is None; expected True or False"),
+        (check_model, replace(MODEL, answer_lead=None), "answer_lead is None; expected a text"),
+        (check_edged, ENGINE_INPUT, "spans[0] covers ids {7}; expected 7 only between 3 and 4"),
         (check_model, replace(MODEL, stop_ids=[2]), "stop_ids is [2]; expected a tuple of token ids"),
         (check_model, replace(MODEL, folder="folder"), "folder is 'folder'; expected a Path"),
         (check_model, replace(MODEL, tokenizer=None), "tokenizer is None; expected a Tokenizer"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,22 @@ from tests.plugin_maker import (
     write_yaml,
 )
 from vlmplug.checkpoint import open_source
-from vlmplug.conversation import Conversation, ImagePart, Message, PromptOptions, TextPart, VideoPart, user_message
+from vlmplug.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    PromptOptions,
+    TextPart,
+    VideoPart,
+    assistant_message,
+    observation_message,
+    system_message,
+    user_message,
+)
 from vlmplug.discovery import RegistrySources
 from vlmplug.errors import (
     CheckpointMismatchError,
+    ConversationError,
     HookFailedError,
     HookResultError,
     MediaError,
@@ -54,6 +67,28 @@ def test_the_four_hooks_in_a_row(tmp_path: Path, checkpoint: Path) -> None:
     assert prompt.text("#") == "hi##"
     assert found.media_tokens == 6
     assert found.input_ids == (1, *(7,) * 6)
+
+
+TOOL = {"type": "function", "function": {"name": "add"}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (system_message("", tools=[TOOL]), user_message("1+2?")),
+        (user_message("1+2?"), assistant_message("{}", metadata="add"), user_message("Well?")),
+        (user_message("1+2?"), assistant_message("{}"), observation_message("3")),
+    ],
+    ids=["tools", "metadata", "observation"],
+)
+def test_tools_are_refused_where_prompts_have_no_words_for_them(
+    messages: tuple[Message, ...], tmp_path: Path, checkpoint: Path
+) -> None:
+    host, model = load(toy(tmp_path), checkpoint)
+    asked = Conversation(messages)
+    with pytest.raises(ConversationError, match="toy-1b have no words for them"):
+        host.render_prompt(model, asked, PromptOptions())
+    assert host.render_prompt(replace(model, tool_use=True), asked, PromptOptions()).text() == asked.turns[0].text
 
 
 def test_nothing_is_imported_before_a_hook_is_called(tmp_path: Path, checkpoint: Path) -> None:

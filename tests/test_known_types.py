@@ -85,9 +85,9 @@ def test_each_type_of_ms_swift_names_a_repository(name: str) -> None:
 
 
 def test_types_of_our_own_are_known_without_their_plugins(tree: Registry) -> None:
-    own = {entry.name for entry in tree.model_types.values() if entry.plugin in ("internvl2", "tiny")}
+    own = {entry.name for entry in tree.model_types.values() if entry.plugin in ("glm4v", "internvl2", "tiny")}
     assert own <= set(KNOWN)
-    assert {KNOWN[name].plugin for name in own} == {"internvl2", "tiny"}
+    assert {KNOWN[name].plugin for name in own} == {"glm4v", "internvl2", "tiny"}
     for name in own:
         assert (KNOWN[name].hub.huggingface, KNOWN[name].hub.modelscope) == (
             tree.model_types[name].hub.huggingface,

@@ -38,6 +38,7 @@ def test_the_files_do_what_the_page_says(folder: Path, registry: Registry) -> No
     assert registry.default_model_type is not None
     assert registry.default_model_type.value == "internvl2-2b"
     assert {name: record.status for name, record in registry.plugins.items()} == {
+        "glm4v": "ready",
         "internvl2": "ready",
         "mine": "ready",
         "patchwork": "missing",

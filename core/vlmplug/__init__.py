@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TextPart,
         VideoPart,
         assistant_message,
+        observation_message,
         system_message,
         user_message,
     )
@@ -48,6 +49,7 @@ _HOMES = {
         "TextPart",
         "VideoPart",
         "assistant_message",
+        "observation_message",
         "system_message",
         "user_message",
     ),
@@ -90,6 +92,7 @@ __all__ = [
     "aload",
     "assistant_message",
     "load",
+    "observation_message",
     "system_message",
     "user_message",
 ]

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from vlmplug.answer_lead import AnswerLead
 from vlmplug.errors import EngineStoppedError
 from vlmplug.model import EngineInput, FamilyModel
 from vlmplug.sampling import Answer, FinishReason, Sampling, Timings, TokenLogprobs
@@ -40,7 +41,7 @@ class AnswerStream:
         # Numbers only: the prompt itself holds megabytes of pixels.
         self._prompt_tokens, self._media_tokens = len(prompt.input_ids), prompt.media_tokens
         self._prepare_seconds = prepare_seconds
-        self._text = TextStream(model.tokenizer)
+        self._text, self._lead = TextStream(model.tokenizer), AnswerLead(model.answer_lead)
         self._words, self._has_words = StopWords(sampling.stop_words), any(sampling.stop_words)
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
@@ -107,16 +108,19 @@ class AnswerStream:
         self._logprobs += step.logprobs
         self._prompt_logits = self._prompt_logits or step.prompt_logits
         self._cached = max(self._cached, step.cached_tokens)
-        text = self._words.push(self._text.push(step.token_ids))
+        text = self._words.push(self._lead.push(self._text.push(step.token_ids)))
         self._finish = step.finish_reason or self._finish
         self._said.append(text)
         return Delta(text, step.token_ids)
 
     def _last(self) -> Delta:
-        rest = "" if self._words.hit else self._words.push(self._text.finish()) + self._words.finish()
+        rest = "" if self._words.hit else self._words.push(self._unsaid()) + self._words.finish()
         self._said.append(rest)
         self._finish = "stop" if self._words.hit else self._finish
         return Delta(rest, (), self._answer())
+
+    def _unsaid(self) -> str:
+        return self._lead.push(self._text.finish()) + self._lead.finish()
 
     def _answer(self) -> Answer:
         return Answer(

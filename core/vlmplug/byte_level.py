@@ -65,8 +65,8 @@ def check_alphabet(pieces: Iterable[str], file: Path) -> None:
 
     :raises TokenizerError: naming the bytes.
     """
-    stand_ins = _alphabet().keys() - set(pieces)
-    missing = sorted(f"0x{_alphabet()[stand_in]:02X}" for stand_in in stand_ins)
+    absent = _alphabet().keys() - set(pieces)
+    missing = sorted(f"0x{_alphabet()[letter]:02X}" for letter in absent)
     if missing:
         raise TokenizerError(f"{file} has no piece for {', '.join(missing[:8])}.", "Download the file again.")
 
@@ -76,6 +76,13 @@ def _surface(piece: str) -> bytes:
     if all(character in alphabet for character in piece):
         return bytes(alphabet[character] for character in piece)
     return piece.encode()
+
+
+@lru_cache(maxsize=1)
+def stand_ins() -> tuple[str, ...]:
+    """The printable character that stands for each byte, by byte."""
+    letters = {byte: letter for letter, byte in _alphabet().items()}
+    return tuple(letters[byte] for byte in range(256))
 
 
 @lru_cache(maxsize=1)

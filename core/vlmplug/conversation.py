@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -10,12 +10,13 @@ from vlmplug.errors import ConversationError
 from vlmplug.media import Clip, ClipSource, Picture, PictureSource, open_clip, open_picture
 from vlmplug.media_policy import MediaPolicy
 
-Role = Literal["system", "user", "assistant"]
+#: ``observation``: what a tool returned that the assistant's turn before it called.
+Role = Literal["system", "user", "assistant", "observation"]
 Placement = Literal["inline", "family", "beside"]
 #: Options of one picture or clip, by the names that the family's manifest declares.
 MediaOptions: TypeAlias = Mapping[str, Any]
 
-ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "observation")
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,20 @@ Part: TypeAlias = "TextPart | ImagePart | VideoPart"
 class Message:
     """One turn.
 
-    ``token_ids`` are the ids that the model generated for this assistant turn, without its stop token; where they
-    are given they go into the prompt as they are, so that a second turn continues exactly what was said.
+    - ``token_ids``: the ids that the model generated for this assistant turn, without its stop token; where they are
+      given they go into the prompt as they are, so that a second turn continues exactly what was said.
+    - ``metadata``: what stands behind the role of an assistant or observation turn: the name of the tool.
+    - ``tools``: descriptions of tools, of a system turn; which kinds there are is the family's.
+
+    Families whose prompts have no words for tools refuse observations, ``metadata`` and ``tools``
+    (`FamilyModel.tool_use`).
     """
 
     role: Role
     parts: tuple[Part, ...]
     token_ids: tuple[int, ...] | None = None
+    metadata: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def text(self) -> str:
@@ -74,9 +82,9 @@ class Message:
         return tuple(part for part in self.parts if not isinstance(part, TextPart))
 
 
-def system_message(text: str) -> Message:
+def system_message(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> Message:
     """A system turn; the empty text is an explicitly empty system prompt, not the family's default."""
-    return Message("system", (TextPart(text),))
+    return Message("system", (TextPart(text),), tools=tuple(tools))
 
 
 def user_message(text: str, images: tuple[PictureSource, ...] = (), videos: tuple[ClipSource, ...] = ()) -> Message:
@@ -86,14 +94,21 @@ def user_message(text: str, images: tuple[PictureSource, ...] = (), videos: tupl
     return Message("user", (*parts, TextPart(text)))
 
 
-def assistant_message(text: str, token_ids: tuple[int, ...] | None = None) -> Message:
-    """An answer that was given earlier."""
-    return Message("assistant", (TextPart(text),), token_ids)
+def assistant_message(text: str, token_ids: tuple[int, ...] | None = None, metadata: str = "") -> Message:
+    """An answer that was given earlier; ``metadata`` names the tool that it calls."""
+    return Message("assistant", (TextPart(text),), token_ids, metadata)
+
+
+def observation_message(text: str, metadata: str = "") -> Message:
+    """What a tool returned."""
+    return Message("observation", (TextPart(text),), metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Conversation:
     """An optional system turn first, then user and assistant turns in alternation, ending with the user's.
+
+    In the place of a user's turn, but for the first, may stand what a tool returned (``observation``).
 
     :raises ConversationError: naming the turn that breaks the order, holds media it must not hold, or is no message.
     """
@@ -106,16 +121,13 @@ class Conversation:
         turns = self.messages[1:] if self.messages[:1] and self.messages[0].role == "system" else self.messages
         offset = len(self.messages) - len(turns)
         for index, message in enumerate(turns):
-            _check_turn(message, index + offset, "user" if index % 2 == 0 else "assistant")
+            _check_turn(message, index + offset, _expected(index))
         if len(turns) % 2 == 0:
             raise ConversationError(
                 "The conversation does not end with a user turn.", "Add the question as the last message."
             )
         for index, message in enumerate(self.messages):
-            if message.media and message.role != "user":
-                raise ConversationError(
-                    f"messages[{index}] ({message.role}) holds a picture or clip.", "Put media into user turns only."
-                )
+            _check_holds(message, index)
 
     @property
     def system(self) -> str | None:
@@ -127,6 +139,16 @@ class Conversation:
     def turns(self) -> tuple[Message, ...]:
         """All turns but the system's."""
         return tuple(message for message in self.messages if message.role != "system")
+
+    @property
+    def tools(self) -> tuple[Mapping[str, Any], ...]:
+        """Tools that the system turn describes."""
+        return self.messages[0].tools
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether anything in it is about tools."""
+        return any(turn.tools or turn.metadata or turn.role == "observation" for turn in self.messages)
 
     @property
     def media(self) -> tuple[MediaPart, ...]:
@@ -179,12 +201,38 @@ def _check_message(message: object, index: int) -> None:
             )
 
 
-def _check_turn(message: Message, index: int, expected: Role) -> None:
+def _check_holds(message: Message, index: int) -> None:
+    if message.media and message.role != "user":
+        raise ConversationError(
+            f"messages[{index}] ({message.role}) holds a picture or clip.", "Put media into user turns only."
+        )
+    metadata: Any = message.metadata
+    if not isinstance(metadata, str) or (metadata and message.role not in ("assistant", "observation")):
+        raise ConversationError(
+            f"messages[{index}] ({message.role}) has the metadata {metadata!r}.",
+            "Metadata is a text, and stands in assistant and observation turns.",
+        )
+    described = isinstance(message.tools, tuple) and all(isinstance(tool, Mapping) for tool in message.tools)
+    if not described or (message.tools and message.role != "system"):
+        raise ConversationError(
+            f"messages[{index}] ({message.role}) has tools that are no descriptions, or not in a system turn.",
+            'Write system_message("", tools=[{"type": "function", "function": {…}}]).',
+        )
+
+
+def _expected(index: int) -> tuple[Role, ...]:
+    """Roles that the turn of that number may have, the system's not counted."""
+    if index % 2:
+        return ("assistant",)
+    return ("user", "observation") if index else ("user",)
+
+
+def _check_turn(message: Message, index: int, expected: tuple[Role, ...]) -> None:
     if message.role not in ROLES:
         raise ConversationError(f"messages[{index}] has the role {message.role!r}.", f"Use one of {', '.join(ROLES)}.")
-    if message.role != expected:
+    if message.role not in expected:
         raise ConversationError(
-            f"messages[{index}] has the role {message.role!r} where {expected!r} was expected.",
+            f"messages[{index}] has the role {message.role!r} where {expected[0]!r} was expected.",
             "Start with an optional system turn, then alternate user and assistant.",
         )
 

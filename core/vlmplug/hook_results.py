@@ -14,6 +14,7 @@ import numpy as np
 from vlmplug import result_rules as rules
 from vlmplug.errors import HookResultError
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, MediaSpan, ModelSource, TowerSpec
+from vlmplug.parts.spans import SlotFormat
 from vlmplug.prompt import GeneratedIds, MediaItem, MediaSlot, RenderedPrompt, Special, Text
 from vlmplug.sampling import SamplingDefaults
 from vlmplug.short_form import short, short_error
@@ -73,6 +74,7 @@ class HookResults:
         self._field("context_length", model.context_length, rules.is_size(model.context_length), "at least 1")
         self._field("dtype", model.dtype, model.dtype in _DTYPES, f"one of {', '.join(_DTYPES)}")
         self._field("sampling", model.sampling, isinstance(model.sampling, SamplingDefaults), "SamplingDefaults")
+        self._particulars(model)
         return model
 
     @_total
@@ -127,7 +129,7 @@ class HookResults:
         count = len(found.media)
         self._require(count == len(inputs), f"media holds {count} inputs", f"the {len(inputs)} that were given")
         self._each(found.spans, MediaSpan, "spans")
-        self._spans(found, model.placeholder_id)
+        self._spans(found, SlotFormat((), model.placeholder_id, (), model.placeholder_edges))
         if found.position_ids is not None:
             self._require(
                 rules.are_indices(found.position_ids), "position_ids holds something else than indices", "ints from 0"
@@ -142,6 +144,16 @@ class HookResults:
             f"{self.hook} of plugin {self.plugin} returned a wrong result: {found}; expected {expected}.",
             "Report it to the plugin's authors.",
         )
+
+    def _particulars(self, model: FamilyModel) -> None:
+        """What only some families have."""
+        edges, vocabulary = model.placeholder_edges, model.text_config["vocab_size"]
+        fits = edges is None or (rules.are_indices(edges) and len(edges) == 2 and max(edges) < vocabulary)
+        self._field("placeholder_edges", edges, fits, f"two token ids below {vocabulary} (vocab_size), or None")
+        for name in ("own_positions", "tool_use"):
+            value = getattr(model, name)
+            self._field(name, value, isinstance(value, bool), "True or False")
+        self._field("answer_lead", model.answer_lead, isinstance(model.answer_lead, str), "a text")
 
     def _tower(self, tower: TowerSpec) -> None:
         self._field("tower", tower, isinstance(tower, TowerSpec), "a TowerSpec")
@@ -181,7 +193,7 @@ class HookResults:
         fits = rules.are_finite(media_input.std) and min(media_input.std) > 0
         self._field(f"{where}.std", media_input.std, fits, "three numbers above 0")
 
-    def _spans(self, found: EngineInput, placeholder: int) -> None:
+    def _spans(self, found: EngineInput, slot: SlotFormat) -> None:
         for number, span in enumerate(found.spans):
             for name in ("item", "start", "length"):
                 value = getattr(span, name)
@@ -191,8 +203,10 @@ class HookResults:
         end = 0
         for number, span in enumerate(found.spans):
             end = self._span(found, span, f"spans[{number}]", end)
-            ids = set(found.input_ids[span.start : end])
-            self._require(ids == {placeholder}, f"spans[{number}] covers ids {short(ids)}", f"{placeholder} only")
+            ids = found.input_ids[span.start : end]
+            edges = "" if slot.edges is None else f" between {slot.edges[0]} and {slot.edges[1]}"
+            expected = f"{slot.placeholder_id} only{edges}"
+            self._require(ids == slot.ids(span.length), f"spans[{number}] covers ids {short(set(ids))}", expected)
 
     def _span(self, found: EngineInput, span: MediaSpan, where: str, least: int) -> int:
         """The end of a span that begins at ``least`` or behind it."""

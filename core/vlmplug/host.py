@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from vlmplug.conversation import Conversation, ImagePart, PromptOptions
 from vlmplug.deadline import DeadlineError, call_within
-from vlmplug.errors import HookResultError, HookTimeoutError, PluginLoadError
+from vlmplug.errors import ConversationError, HookResultError, HookTimeoutError, PluginLoadError
 from vlmplug.hook_call import CURRENT, HookCall
 from vlmplug.hook_results import HookResults
 from vlmplug.host_options import HostOptions, deadline_of, more_time
@@ -62,13 +62,15 @@ class PluginHost:
         """The prompt of a conversation whose media are opened; see `HookSpecs.render_prompt`.
 
         :raises OptionError: a media option, of the request or of one picture or clip, that the family does not have or
-            that is out of range. :raises ConversationError: roles, turns or places do not fit the family.
+            that is out of range. :raises ConversationError: roles, turns or places do not fit the family, or it has no
+            words for tools.
         :raises MediaError: media that the model type does not take, or more of them than it takes.
         :raises PluginError: the plugin misbehaved.
         """
         entry = self.registry.model_type(model.model_type)
         _check_options(self.registry.family(model.family).media_options, conversation, options)
         check_media(entry, conversation)
+        _check_tools(model, conversation)
         arguments = {"model": model, "conversation": conversation, "options": options}
         media = len(conversation.media)
         prompt = self._call(
@@ -150,6 +152,14 @@ def _run(call: HookCall, caller: Callable[..., Any], arguments: Mapping[str, Any
         return caller(**arguments)
     finally:
         CURRENT.reset(token)
+
+
+def _check_tools(model: FamilyModel, conversation: Conversation) -> None:
+    if conversation.uses_tools and not model.tool_use:
+        raise ConversationError(
+            f"The conversation uses tools, and the official prompts of {model.model_type} have no words for them.",
+            "Describe tools in the system text, and write what they return into the user's.",
+        )
 
 
 def _check_options(declared: Mapping[str, MediaOption], conversation: Conversation, options: PromptOptions) -> None:

@@ -6,7 +6,8 @@ For one of ``tp`` devices::
     cache      = 2 * layers * key-value heads / tp * head size * tokens * bytes of the data type
     reserve    = 1 GiB + 2 * the larger one of
                  tokens of a prefill * (4 * hidden + 3 * inner / tp) * bytes of the data type
-                 patches of 32 tiles * (4 * hidden + 2 * inner of the tower) * bytes of the data type
+                 patches of 32 tiles * (4 * hidden + 2 * inner of the tower) * bytes of the data type,
+                 of as many fewer as they are larger than 448 by 448 pixels
 
 - *matrices* are the linear layers of the decoder, which tensor parallelism shares. Each device holds the *rest* whole
   (embeddings, output layer, norms, biases) and *vision* (tower and projector): that is how lmdeploy builds them. Keys
@@ -29,11 +30,12 @@ from typing import Any, Literal
 
 from vlmplug.detection import expected_config
 from vlmplug.engine.awq import awq_obstacle
-from vlmplug.engine.language_shapes import is_matrix, language_shapes
+from vlmplug.engine.language_shapes import Sizes, is_matrix, language_shapes
 from vlmplug.errors import CheckpointMismatchError, EngineOptionError
 from vlmplug.light_dataclass import dataclass
 from vlmplug.model_type import ModelType
 from vlmplug.quantisation import AWQ, LANGUAGE_SECTIONS, quantisation_method, read_quantisation
+from vlmplug.tower_batch import tiles_at_once
 
 WeightType = Literal["float32", "bfloat16", "float16", "awq"]
 
@@ -104,20 +106,19 @@ def language_size(config: Mapping[str, Any]) -> LanguageSize | None:
     """Numbers of the language model in a ``config.json``; None where its shapes are not known."""
     language = _language(config)
     try:
-        shapes = language_shapes(language)
+        shapes, sizes = language_shapes(language), Sizes(language)
     except (EngineOptionError, KeyError, IndexError, TypeError):
         return None
-    heads = language["num_attention_heads"]
     shared = sum(prod(shape) for name, shape in shapes.items() if is_matrix(name, shape))
     return LanguageSize(
         matrices=shared,
         rest=sum(map(prod, shapes.values())) - shared,
-        layers=language["num_hidden_layers"],
-        hidden=language["hidden_size"],
-        inner=language["intermediate_size"],
-        heads=heads,
-        key_value_heads=language.get("num_key_value_heads") or heads,
-        head=language.get("head_dim") or language["hidden_size"] // heads,
+        layers=len(sizes.layers),
+        hidden=sizes.hidden,
+        inner=sizes.inner,
+        heads=sizes.heads,
+        key_value_heads=sizes.key_value_heads,
+        head=sizes.head,
     )
 
 
@@ -167,7 +168,9 @@ def _tower_values(config: Mapping[str, Any]) -> int:
     """Values that a layer of the vision tower holds at most; 0 where its shapes are not known."""
     tower: Any = config.get("vision_config")
     try:
-        patches = (tower["image_size"] // tower["patch_size"]) ** 2 + 1
-        return int(TOWER_TILES * patches * (4 * tower["hidden_size"] + 2 * tower["intermediate_size"]))
+        side = tower["image_size"]
+        patches = (side // tower["patch_size"]) ** 2 + 1
+        values = 4 * tower["hidden_size"] + 2 * tower["intermediate_size"]
+        return int(tiles_at_once(TOWER_TILES, side, side) * patches * values)
     except (KeyError, TypeError, ZeroDivisionError):
         return 0

@@ -59,6 +59,12 @@ class FamilyModel:
       ``"vision"`` or ``"unused"``; the names are the official ones in the safetensors files.
     - ``stop_ids``: ids that end an answer.
     - ``placeholder_id``: id that fills the positions of vision embeddings.
+    - ``placeholder_edges``: ids of the first and the last position of each span, where vision embeddings take the place
+      of a begin and an end token too; None: all positions of a span hold ``placeholder_id``.
+    - ``own_positions``: prompts bring position ids other than 0..n-1 (`EngineInput.position_ids`).
+    - ``answer_lead``: what the model writes in front of each answer and nobody wants to read; it is left out of the
+      answer's text, and stays among its ids.
+    - ``tool_use``: prompts have words for tools: `Message.tools`, `Message.metadata` and the role ``observation``.
     - ``context_length``: tokens that prompt and answer may take together.
     - ``dtype``: ``"bfloat16"``, ``"float16"`` or ``"float32"``, as the checkpoint says.
     - ``settings``: the family's own frozen data class.
@@ -77,6 +83,10 @@ class FamilyModel:
     dtype: str
     settings: Any
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    placeholder_edges: tuple[int, int] | None = None
+    own_positions: bool = False
+    answer_lead: str = ""
+    tool_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,8 @@ class MediaSpan:
 class EngineInput:
     """What `inject_vision_tokens` returns: one id a position, the spans of the media, the media themselves.
 
-    ``position_ids``: None for 0..n-1.
+    ``position_ids``: one a token, where they are not 0..n-1: those of text count on from the position before them, the
+    first from 0; within a span they are the family's. Generated tokens count on from the last one.
     """
 
     input_ids: tuple[int, ...]

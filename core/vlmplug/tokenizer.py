@@ -1,9 +1,9 @@
 """The tokenizer of a checkpoint: official files in, official ids out, without remote code.
 
 Text is text: a string that looks like a special token stays a row of letters, unless a segment asks for parsing.
-The ids are those of the official slow tokenizers (``use_fast=False``): `sentencepiece_model`, `byte_level` and
-`tokenizer_json` read the vocabularies, `special_tokens` cuts texts at special tokens, `text_model` encodes what
-stands between them.
+The ids are those of the official slow tokenizers (``use_fast=False``): `sentencepiece_model`, `byte_level`,
+`tiktoken_ranks` and `tokenizer_json` read the vocabularies, `special_tokens` cuts texts at special tokens, `text_model`
+encodes what stands between them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vlmplug.prompt import GeneratedIds, Segment, Special, Text
 from vlmplug.sentencepiece_model import read_sentencepiece
 from vlmplug.special_tokens import SpecialToken, SpecialTokenFinder
 from vlmplug.text_model import WORD_START, Prefix, TextModel
+from vlmplug.tiktoken_ranks import RankFile, read_tiktoken
 from vlmplug.tokenizer_files import TokenizerFiles
 from vlmplug.tokenizer_json import leading_ids, read_tokenizer_json
 
@@ -58,6 +59,17 @@ class Tokenizer:
         model = _read_model(files)
         tokens = files.special_tokens(_vocabulary(model))
         return cls(files.folder, model, tokens, files.roles, _bos_ids(files, tokens))
+
+    @classmethod
+    def from_ranks(cls, folder: str | PathLike[str], ranks: RankFile) -> Tokenizer:
+        """Reads a tiktoken rank file. Nothing stands in front of a prompt but what the family puts there.
+
+        :param ranks: what the family says about the file.
+        :raises TokenizerError: it is missing or broken, or the special tokens are.
+        """
+        files = TokenizerFiles.of(Path(folder), defaults={})
+        model = read_tiktoken(files.folder, ranks)
+        return cls(files.folder, model, _rank_specials(files, model, ranks), files.roles, ())
 
     @property
     def vocab_size(self) -> int:
@@ -236,6 +248,13 @@ def _llama_prefix(files: TokenizerFiles) -> Prefix | None:
 
 def _vocabulary(model: TextModel) -> dict[str, int]:
     return model.engine.get_vocab(with_added_tokens=False)
+
+
+def _rank_specials(files: TokenizerFiles, model: TextModel, ranks: RankFile) -> tuple[SpecialToken, ...]:
+    if ranks.specials is None:
+        return files.special_tokens(_vocabulary(model))
+    first = len(model.surfaces)
+    return tuple(SpecialToken(content, first + place, listed=True) for place, content in enumerate(ranks.specials))
 
 
 def _bos_ids(files: TokenizerFiles, tokens: Sequence[SpecialToken]) -> tuple[int, ...]:

@@ -28,14 +28,16 @@ class TokenizerFiles:
     :ivar folder: the model folder.
     :ivar config: ``tokenizer_config.json``; empty where it is missing.
     :ivar special_map: ``special_tokens_map.json``; empty where it is missing.
+    :ivar defaults: role to token where the files are silent; None: what the tokenizer's class fills in.
     """
 
     folder: Path
     config: Mapping[str, Any]
     special_map: Mapping[str, Any]
+    defaults: Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> TokenizerFiles:
+    def of(cls, folder: Path, defaults: Mapping[str, str] | None = None) -> TokenizerFiles:
         """Reads the small files of a folder.
 
         :raises TokenizerError: no such folder, or one of the files is broken.
@@ -43,7 +45,8 @@ class TokenizerFiles:
         if not folder.is_dir():
             raise TokenizerError(f"{folder} is no folder.", "Give the folder of a checkpoint.")
         config = read_json_if_there(folder / "tokenizer_config.json", TokenizerError)
-        return cls(folder, config, read_json_if_there(folder / "special_tokens_map.json", TokenizerError))
+        special_map = read_json_if_there(folder / "special_tokens_map.json", TokenizerError)
+        return cls(folder, config, special_map, defaults)
 
     @property
     def tokenizer_class(self) -> str:
@@ -70,7 +73,13 @@ class TokenizerFiles:
         for source in (self.config, self.special_map):
             if key in source:
                 return source[key]
-        return _DEFAULTS.get(self.tokenizer_class, _SENTENCEPIECE if self.has("tokenizer.model") else {}).get(key)
+        return self._defaults.get(key)
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, str]:
+        if self.defaults is not None:
+            return self.defaults
+        return _DEFAULTS.get(self.tokenizer_class, _SENTENCEPIECE if self.has("tokenizer.model") else {})
 
     def special_tokens(self, vocabulary: Mapping[str, int]) -> tuple[SpecialToken, ...]:
         """Every added and special token, in the order of the ids.

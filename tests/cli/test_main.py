@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.cli.conftest import Run
 from vlmplug.cli import models_list
 from vlmplug.errors import GoldenSetError, OptionError
+from vlmplug.registry import load_registry
 
 
 def test_version(run: Run) -> None:
@@ -163,7 +165,8 @@ def test_text_behind_two_dashes_is_left_alone(run: Run, golden: Path) -> None:
 
 def test_a_further_registry_file_before_or_behind_the_command(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "registry.yaml"
-    file.write_text("registry: 1\nplugins: {internvl2: {enabled: false}, tiny: {enabled: false}}\n")
+    off = {name: {"enabled": False} for name in load_registry().plugins}
+    file.write_text(json.dumps({"registry": 1, "plugins": off}))
     for arguments in (("--registry", file, "models", "list"), ("models", "list", "--registry", file)):
         assert run(*arguments, "--json").json == []
     both = run("--registry", tmp_path / "missing.yaml", "models", "list", "--registry", file)

@@ -85,7 +85,8 @@ def test_one_modality(run: Run) -> None:
 def test_what_fits_is_what_needs_no_more(run: Run, size: str) -> None:
     rows = run("models", "list", "--json").json
     room = float(size.split("G")[0]) * (2**30 if "i" in size else 10**9)
-    assert names(run, "--fits", size) == [row["model_type"] for row in rows if row["memory_needed"] <= room]
+    known = [row for row in rows if row["memory_needed"] is not None]
+    assert names(run, "--fits", size) == [row["model_type"] for row in known if row["memory_needed"] <= room]
 
 
 def test_the_table_of_what_fits_shows_the_memory(run: Run) -> None:
@@ -140,9 +141,9 @@ def test_known_types_have_a_pointer(run: Run) -> None:
 
 
 def test_known_types_of_a_family(run: Run) -> None:
-    rows = run("models", "list", "--known", "--family", "glm-4v", "--json").json
-    assert {row["title"] for row in rows} == {"GLM-4V"}
-    assert "glm4v-9b-chat" in run("models", "list", "--known", "--family", "GLM-4V").out
+    rows = run("models", "list", "--known", "--family", "pixtral", "--json").json
+    assert {row["title"] for row in rows} == {"Pixtral"}
+    assert "pixtral-12b" in run("models", "list", "--known", "--family", "Pixtral").out
 
 
 def test_a_broken_plugin_is_noted_on_the_error_output(run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from vlmplug.engine.language_shapes import language_shapes
+from vlmplug.engine.language_shapes import language_shapes, standard_names
 from vlmplug.errors import EngineOptionError
 
 SIZES = {
@@ -51,6 +51,47 @@ def test_internlm2_fuses_query_key_and_value() -> None:
     assert shapes["model.layers.0.feed_forward.w2.weight"] == (48, 80)
     assert shapes["output.weight"] == shapes["model.tok_embeddings.weight"] == (96, 48)
     assert len(shapes) == 3 + 2 * 7
+
+
+CHATGLM = {
+    "hidden_size": 48,
+    "ffn_hidden_size": 80,
+    "padded_vocab_size": 96,
+    "num_layers": 2,
+    "num_attention_heads": 4,
+    "kv_channels": 12,
+    "multi_query_attention": True,
+    "multi_query_group_num": 2,
+    "add_qkv_bias": True,
+}
+
+
+@pytest.mark.parametrize("architecture", ["ChatGLMModel", "ChatGLMForConditionalGeneration"])
+@pytest.mark.parametrize("changes", [{}, {"multi_query_attention": False}, {"add_qkv_bias": False}], ids=str)
+def test_chatglm_reads_as_many_weights_as_transformers_own_glm(architecture: str, changes: dict[str, Any]) -> None:
+    config = {**CHATGLM, **changes}
+    groups = config["multi_query_group_num"] if config["multi_query_attention"] else config["num_attention_heads"]
+    glm = transformers.GlmConfig(
+        **{**SIZES, "num_key_value_heads": groups},
+        head_dim=12,
+        attention_bias=config["add_qkv_bias"],
+        tie_word_embeddings=False,
+        pad_token_id=0,
+    )
+    with torch.device("meta"):
+        expected = sum(weight.numel() for weight in transformers.GlmForCausalLM(glm).parameters())
+    shapes = language_shapes({**config, "architectures": [architecture]})
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == expected
+    assert shapes["transformer.encoder.layers.1.self_attention.query_key_value.weight"] == ((4 + 2 * groups) * 12, 48)
+    assert shapes["transformer.encoder.layers.0.mlp.dense_h_to_4h.weight"] == (160, 48)
+
+
+def test_sizes_have_the_usual_names_or_chatglms() -> None:
+    usual = {**SIZES, "head_dim": 12}
+    for own in (CHATGLM, {**CHATGLM, "vocab_size": 90}):
+        named = standard_names(own)
+        assert {name: named[name] for name in usual} == usual
+    assert standard_names(usual) == usual
 
 
 def test_an_unknown_architecture_is_refused_by_name() -> None:

@@ -51,6 +51,16 @@ def test_injection(
     assert found.position_ids is None
 
 
+@pytest.mark.parametrize(
+    ("tokens", "ids"), [(2, [BEGIN, END]), (3, [BEGIN, PAD, END]), (5, [BEGIN, PAD, PAD, PAD, END])]
+)
+def test_begin_and_end_may_be_media_too(tokens: int, ids: list[int]) -> None:
+    edged = SlotFormat((), PAD, (), (BEGIN, END))
+    found = inject(TOKENIZER, RenderedPrompt((Text("The"), slot(0), Text("The"))), media(tokens), edged)
+    assert list(found.input_ids) == [1, THE, *ids, THE]
+    assert [(span.start, span.length) for span in found.spans] == [(2, tokens)]
+
+
 @given(st.lists(st.one_of(st.text(max_size=5), st.lists(st.integers(1, 9), min_size=1, max_size=3)), max_size=8))
 def test_spans_are_disjoint_in_order_and_as_long_as_their_media(parts: list[str | list[int]]) -> None:
     tokens = [count for part in parts if isinstance(part, list) for count in part]

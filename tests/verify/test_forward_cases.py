@@ -13,7 +13,7 @@ import pytest
 
 from tests.verify.conftest import Edit
 from vlmplug.errors import ContextLengthError, DeviceError, GoldenSetError, VlmplugError
-from vlmplug.model import EngineInput
+from vlmplug.model import EngineInput, MediaInput, MediaSpan
 from vlmplug.pipeline import Prepared, Request
 from vlmplug.prompt import RenderedPrompt
 from vlmplug.registry import load_registry
@@ -95,11 +95,14 @@ def test_a_variant_is_not_the_standard(golden_set: GoldenSet, text_case: Forward
     assert "variant" in result.reason
 
 
+PROMPT = EngineInput((1,) * 197)
+
+
 class Recording:
     """In place of a loaded model: answers with what a test gives it, and remembers what it was asked."""
 
-    def __init__(self, answer: Callable[[], Answer | VlmplugError]) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[], Answer | VlmplugError], prompt: EngineInput) -> None:
+        self.answer, self.prompt = answer, prompt
         self.batches: list[int] = []
         self.options: list[Any] = []
         self.model = None
@@ -115,7 +118,7 @@ class Recording:
         return None
 
     def prepare(self, request: Request) -> Prepared:
-        return Prepared(RenderedPrompt(()), EngineInput((1,)), 0.0)
+        return Prepared(RenderedPrompt(()), self.prompt, 0.0)
 
     def generate_batch(self, requests: list[Request]) -> list[Answer | VlmplugError]:
         self.batches.append(len(requests))
@@ -128,8 +131,9 @@ def recorded(
     choice: EngineChoice,
     monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[], Answer | VlmplugError],
+    prompt: EngineInput = PROMPT,
 ) -> tuple[list[CaseResult], Recording]:
-    recording = Recording(answer)
+    recording = Recording(answer, prompt)
     monkeypatch.setattr(forward_cases, "open_pipeline", recording.open)
     monkeypatch.setattr(forward_cases, "TowerProbe", lambda *arguments: None)
     return list(run_forward(golden_set, [case, case], choice, load_registry())), recording
@@ -188,6 +192,31 @@ def test_a_cache_that_gives_nothing_is_a_failure(
     assert [problem_of(result) for result in results] == [
         {"reused": "nothing came out of the cache the second time"}
     ] * 2
+
+
+PICTURE = MediaInput(np.zeros((1, 28, 28, 3), np.uint8), 18, None, (0.5,) * 3, (0.5,) * 3)
+#: Prompts, and whether blocks of 16 of them can be taken from the cache: in front of the last token, not in a picture.
+REUSE = {
+    "a text of two blocks": (EngineInput((1,) * 32), True),
+    "a text that is too short": (EngineInput((1,) * 31), False),
+    "a picture over the only border": (EngineInput((1,) * 32, (MediaSpan(0, 4, 18),), (PICTURE,)), False),
+    "a picture up to the border": (EngineInput((1,) * 34, (MediaSpan(0, 0, 16),), (PICTURE,)), True),
+    "a picture with a border behind it": (EngineInput((1,) * 33, (MediaSpan(0, 4, 18),), (PICTURE,)), True),
+}
+
+
+@pytest.mark.parametrize(("prompt", "reusable"), REUSE.values(), ids=REUSE)
+def test_only_what_can_be_reused_has_to_be(
+    prompt: EngineInput,
+    reusable: bool,
+    golden_set: GoldenSet,
+    text_case: ForwardCase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choice, nothing = EngineChoice(modes=("cached",)), answer_of(golden_set, text_case, cached=0)
+    text_case = replace(text_case, features=None)
+    results, _ = recorded(golden_set, text_case, choice, monkeypatch, lambda: nothing, prompt)
+    assert ["reused" in problem_of(result) for result in results] == [reusable] * 2
 
 
 def test_half_precision_has_no_limit_and_ids_only_where_margins_allow(
@@ -270,7 +299,7 @@ def test_a_conversation_that_cannot_be_held_fails_alone(
     key = (text_case.checkpoint, text_case.prompt)
     observing = replace(golden_set.prompts[key], id="observing", messages=(GoldenMessage("observation", ()),))
     strange = replace(golden_set, prompts={**golden_set.prompts, ("tiny", "observing"): observing})
-    recording = Recording(lambda: answer_of(golden_set, text_case))
+    recording = Recording(lambda: answer_of(golden_set, text_case), PROMPT)
     monkeypatch.setattr(forward_cases, "open_pipeline", recording.open)
     monkeypatch.setattr(forward_cases, "TowerProbe", lambda *arguments: None)
     cases = [text_case, replace(text_case, prompt="observing"), text_case]

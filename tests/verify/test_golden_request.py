@@ -104,17 +104,31 @@ def test_videos_of_both_kinds(golden_set: GoldenSet, template: PromptCase) -> No
     ("messages", "says"),
     [
         ((GoldenMessage("system", None), GoldenMessage("user", (TEXT,))), r"messages\[0\] holds explicitly nothing"),
-        ((GoldenMessage("user", (TEXT,), {"metadata": "m"}),), "holds metadata"),
+        ((GoldenMessage("user", (TEXT,), {"metadata": "m"}),), "has the metadata 'm'"),
+        ((GoldenMessage("user", (TEXT,), {"tools": [{"type": "python"}]}),), "has tools"),
         ((GoldenMessage("user", (TEXT,)), GoldenMessage("observation", (TEXT,))), "'observation'"),
         ((), "does not end with a user turn"),
     ],
-    ids=["nothing", "metadata", "observation", "no messages"],
+    ids=["nothing", "metadata", "tools", "observation", "no messages"],
 )
 def test_what_conversations_cannot_hold(
     messages: tuple[GoldenMessage, ...], says: str, golden_set: GoldenSet, template: PromptCase
 ) -> None:
     with pytest.raises(ConversationError, match=says):
         prompt_request(golden_set, replace(template, messages=messages))
+
+
+def test_metadata_and_tools_are_kept(golden_set: GoldenSet, template: PromptCase) -> None:
+    tool = {"type": "function", "function": {"name": "add"}}
+    messages = (
+        GoldenMessage("system", (TEXT,), {"tools": [tool]}),
+        GoldenMessage("user", (TEXT,)),
+        GoldenMessage("assistant", (TEXT,), {"metadata": "add"}),
+        GoldenMessage("observation", (TEXT,)),
+    )
+    conversation = prompt_request(golden_set, replace(template, messages=messages)).conversation
+    assert [turn.metadata for turn in conversation.messages] == ["", "", "add", ""]
+    assert conversation.tools == (tool,)
 
 
 def test_a_request_for_one_picture(golden_set: GoldenSet) -> None:

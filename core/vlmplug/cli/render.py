@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +127,17 @@ def _slot(model: FamilyModel, ids: Sequence[int], spans: list[MediaSpan], neighb
     begin, end = spans[0].start, spans[-1].start + spans[-1].length
     before = names.get(ids[begin - 1], "") if begin else ""
     after = names.get(ids[end], "") if end < len(ids) else ""
-    place = names.get(model.placeholder_id, "(media)")
-    inner = "".join(f"{place}x{span.length}" for span in spans)
+    inner = "".join(_span(model, names, span) for span in spans)
     return f"{'' if before == neighbours[0] else before}{inner}{'' if after == neighbours[1] else after}"
+
+
+def _span(model: FamilyModel, names: Mapping[int, str], span: MediaSpan) -> str:
+    """The placeholder and how often it stands, between those of a begin and an end that are media too."""
+    place = names.get(model.placeholder_id, "(media)")
+    if model.placeholder_edges is None:
+        return f"{place}x{span.length}"
+    first, last = (names.get(edge, "(media)") for edge in model.placeholder_edges)
+    return f"{first}{place}x{span.length - 2}{last}"
 
 
 def _neighbours(segments: Sequence[Segment], number: int) -> tuple[str, str]:

@@ -24,6 +24,8 @@ from vlmplug.quantisation import QUANTISATION
 PER_INT = 8
 _PACKED = (".qweight", ".qzeros")
 _OUTPUT_BIASES = (".wo.bias", ".o_proj.bias")
+#: Architectures whose packed files nobody has published, so that none could be tried.
+_UNTRIED = ("ChatGLMModel", "ChatGLMForConditionalGeneration")
 
 
 def is_packed(name: str) -> bool:
@@ -57,6 +59,8 @@ def awq_obstacle(text_config: Mapping[str, Any], group: int, tp: int = 1) -> str
 
     Its ranks get whole groups, both of a matrix's inputs and of the outputs of matrices that it merges.
     """
+    if set(_UNTRIED) & set(text_config.get("architectures", ())):
+        return "ChatGLM is not carried in AWQ"
     sizes = Sizes(text_config)
     kept = min(tp, sizes.key_value_heads)  # further ranks get copies of a head
     shares = {

@@ -74,8 +74,9 @@ class VlmplugModelConfigBuilder(AutoModelConfigBuilder):  # type: ignore[misc]
         """lmdeploy's signature; what else it passes goes on to the language model's builder unchanged."""
         config = AutoModelConfigBuilder.build(hf_config.text_config, model_path, **fields)
         config.hf_config = hf_config
-        # lmdeploy carries position ids of ours where the rotary factors depend on a prompt's length
-        config.use_mrope = config.use_mrope or rope.crossing_limit(vars(hf_config.text_config)) is not None
+        # lmdeploy carries position ids of ours where prompts bring some, or rotary factors depend on a prompt's length
+        levelled = rope.crossing_limit(vars(hf_config.text_config)) is not None
+        config.use_mrope = config.use_mrope or levelled or hf_config.engine.get("own_positions", False)
         return config
 
 

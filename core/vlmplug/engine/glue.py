@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,11 +20,13 @@ from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
 from vlmplug.engine.device import keep_float32_exact
+from vlmplug.engine.positions import with_stored_positions
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
 from vlmplug.engine.weights import WeightRoute
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
+from vlmplug.tower_batch import tiles_at_once
 
 NEEDED = (
     Needed("lmdeploy.pytorch.engine.input_process", "DefaultModelInputProcessor"),
@@ -85,9 +88,13 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         past_key_values: list[list[Tensor]],
         attn_metadata: Any = None,
         inputs_embeds: Tensor | None = None,
+        mrope_position_ids: Tensor | None = None,
         **step: Any,
     ) -> Tensor:
-        """The language model's own step, so that CUDA graphs see nothing new; ``step`` is lmdeploy's, untouched."""
+        """The language model's own step, so that CUDA graphs see nothing new; ``step`` is lmdeploy's, untouched.
+
+        ``mrope_position_ids`` ends here: its first row is ``position_ids``, which is all that the models here read.
+        """
         out: Tensor = self.language_model(
             input_ids=input_ids,
             position_ids=position_ids,
@@ -104,10 +111,12 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         """lmdeploy's inputs of one step, with media rows in place of word embeddings where this step holds media."""
         if context.input_multimodals is not None:
             inputs_embeds = self.embed(context)
+            # some of lmdeploy's models would look for the media themselves, by token id (ChatGLM)
+            context = replace(context, input_multimodals=None)
         inputs: dict[str, Any] = self.language_model.prepare_inputs_for_generation(
             past_key_values, inputs_embeds, context
         )
-        return inputs
+        return with_stored_positions(inputs, context) if self.config.engine["own_positions"] else inputs
 
     def embed(self, context: StepContext) -> Tensor:
         """Embeddings [1, tokens of this prefill, hidden]; media rows go to their explicit offsets.
@@ -132,7 +141,8 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         :raises WeightsError: never; a span whose length is not the tower's row count was refused at submission.
         """
         tiles = torch.cat([item.data for item in items])
-        pieces = [self.vision(piece) for piece in tiles.split(self.config.engine["tower_tiles"])]
+        size = tiles_at_once(self.config.engine["tower_tiles"], *tiles.shape[1:3])
+        pieces = [self.vision(piece) for piece in tiles.split(size)]
         rows: Tensor = torch.cat(pieces)
         return [part.flatten(0, 1) for part in rows.split([len(item.data) for item in items])]
 

@@ -1,7 +1,7 @@
 """Names and shapes of the weights that each language-model architecture reads, from its configuration alone.
 
-The names are those of the official checkpoints (``InternLM2ForCausalLM`` remote code; transformers for the others),
-without the prefix under which a family keeps its language model.
+The names are those of the official checkpoints (remote code of ``InternLM2ForCausalLM`` and ``ChatGLMModel``;
+transformers for the others), without the prefix under which a family keeps its language model.
 """
 
 from __future__ import annotations
@@ -15,19 +15,37 @@ Shape: TypeAlias = "tuple[int, ...]"
 Shapes: TypeAlias = "Iterator[tuple[str, Shape]]"
 
 
+#: What ChatGLM calls the same numbers; its vocabulary has rows behind the last token.
+_CHATGLM_NAMES = {
+    "intermediate_size": "ffn_hidden_size",
+    "vocab_size": "padded_vocab_size",
+    "num_hidden_layers": "num_layers",
+    "head_dim": "kv_channels",
+}
+
+
+def standard_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A text configuration with its sizes under the names that most architectures use."""
+    own = {name: config[other] for name, other in _CHATGLM_NAMES.items() if other in config}
+    if config.get("multi_query_attention"):
+        own["num_key_value_heads"] = config["multi_query_group_num"]
+    return {**config, **own}
+
+
 class Sizes:
     """The numbers that every decoder shares."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        config = standard_names(config)
         self.hidden = config["hidden_size"]
         self.inner = config["intermediate_size"]
         self.vocabulary = config["vocab_size"]
         self.layers = range(config["num_hidden_layers"])
-        heads = config["num_attention_heads"]
-        head = config.get("head_dim") or self.hidden // heads
-        self.query = heads * head
-        self.key_value_heads = config.get("num_key_value_heads") or heads
-        self.key_value = self.key_value_heads * head
+        self.heads = config["num_attention_heads"]
+        self.head = config.get("head_dim") or self.hidden // self.heads
+        self.query = self.heads * self.head
+        self.key_value_heads = config.get("num_key_value_heads") or self.heads
+        self.key_value = self.key_value_heads * self.head
 
 
 def is_matrix(name: str, shape: Shape) -> bool:
@@ -85,6 +103,22 @@ def _phi3(config: Mapping[str, Any]) -> Shapes:
     yield from _frame(config, s)
 
 
+def _chatglm(config: Mapping[str, Any]) -> Shapes:
+    s, bias = Sizes(config), bool(config.get("add_bias_linear"))
+    yield "transformer.embedding.word_embeddings.weight", (s.vocabulary, s.hidden)
+    for i in s.layers:
+        at = f"transformer.encoder.layers.{i}"
+        query_bias = bias or bool(config.get("add_qkv_bias"))
+        yield from _linear(f"{at}.self_attention.query_key_value", s.query + 2 * s.key_value, s.hidden, query_bias)
+        yield from _linear(f"{at}.self_attention.dense", s.hidden, s.query, bias)
+        yield from _linear(f"{at}.mlp.dense_h_to_4h", 2 * s.inner, s.hidden, bias)
+        yield from _linear(f"{at}.mlp.dense_4h_to_h", s.hidden, s.inner, bias)
+        yield f"{at}.input_layernorm.weight", (s.hidden,)
+        yield f"{at}.post_attention_layernorm.weight", (s.hidden,)
+    yield "transformer.encoder.final_layernorm.weight", (s.hidden,)
+    yield "transformer.output_layer.weight", (s.vocabulary, s.hidden)
+
+
 def _frame(config: Mapping[str, Any], s: Sizes) -> Shapes:
     """Embeddings, norms and head, named as in transformers."""
     yield "model.embed_tokens.weight", (s.vocabulary, s.hidden)
@@ -107,6 +141,8 @@ _SHAPES: dict[str, Callable[[Mapping[str, Any]], Shapes]] = {
     "LlamaForCausalLM": _llama,
     "Qwen2ForCausalLM": _qwen2,
     "Phi3ForCausalLM": _phi3,
+    "ChatGLMModel": _chatglm,
+    "ChatGLMForConditionalGeneration": _chatglm,
 }
 
 

@@ -33,7 +33,8 @@ class SchedulerOptions:
     - ``prefix_caching``: reuse the KV blocks of equal beginnings (text and pictures, compared by content).
     - ``kv_blocks``: number of KV blocks; None: as many as ``cache_share`` allows.
     - ``eager``: no CUDA graphs.
-    - ``tower_tiles``: tiles that go through the vision tower at once.
+    - ``tower_tiles``: tiles of 448 by 448 pixels that go through the vision tower at once; larger ones count as
+      several.
     - ``logprobs_mode``: what `Sampling.logprobs` reports: log probabilities, or the raw ``logits`` (which
       `Sampling.prompt_logits` needs).
     """

@@ -13,6 +13,7 @@ from lmdeploy.messages import GenerationConfig
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 
 from vlmplug.engine.json_schema import check_schema
+from vlmplug.engine.positions import check_positions, identity, span_positions
 from vlmplug.errors import ContextLengthError, OptionError, RequestError
 from vlmplug.model import EngineInput, FamilyModel
 from vlmplug.sampling import Sampling
@@ -47,9 +48,8 @@ def check_request(request: EngineRequest, model: FamilyModel, longest: int) -> N
         )
     if min(ids) < 0 or max(ids) >= vocabulary:
         raise RequestError(f"The prompt holds ids outside 0..{vocabulary - 1}.", "Check the plugin's inject hook.")
-    if request.input.position_ids is not None:
-        raise RequestError("This engine takes prompts with positions 0..n-1 only.", "Leave position_ids out.")
     _check_spans(request.input)
+    check_positions(request.input, model.own_positions)
     _check_sampling(request.sampling, vocabulary)
 
 
@@ -100,14 +100,16 @@ def multimodal_data(prompt: EngineInput) -> dict[str, list[MultiModalData]] | No
 
 def _item(prompt: EngineInput, number: int) -> MultiModalData:
     span = prompt.spans[number]
-    media = prompt.media[span.item]
+    media, positions = prompt.media[span.item], span_positions(prompt, number)
+    usual = prompt.position_ids is None
     return MultiModalData(
         data=torch.from_numpy(
             np.require(media.pixels, requirements=("C", "W"))
         ),  # a copy where a plugin's is read-only
         start=span.start,
         end=span.start + span.length,
-        content_hash=media.content_hash,
+        mrope_pos_ids=positions,
+        content_hash=media.content_hash if usual else identity(media.content_hash, positions),
     )
 
 

@@ -31,6 +31,7 @@ from lmdeploy.pytorch.strategies.ar.sequence import ARSequenceStrategy, Schedule
 from torch import nn
 
 from vlmplug.engine.compatibility import Needed
+from vlmplug.engine.positions import with_stored_positions
 from vlmplug.errors import EngineOptionError
 
 NEEDED = (
@@ -113,9 +114,7 @@ def use_levels(language_model: Any, rotary: LevelledRotary) -> None:
     def prepare_inputs_for_generation(*arguments: Any, context: Any = None, **named: Any) -> dict[str, Any]:
         context = arguments[2] if len(arguments) > 2 else context
         inputs: dict[str, Any] = theirs(*arguments[:2], context=context, **named)
-        packed = context.mrope_position_ids
-        # lmdeploy's CUDA graphs want the second whenever use_mrope is set; models ignore it
-        return {**inputs, "position_ids": packed[:1].contiguous(), "mrope_position_ids": packed}
+        return with_stored_positions(inputs, context)
 
     language_model.model.rotary_emb = rotary
     language_model.prepare_inputs_for_generation = prepare_inputs_for_generation

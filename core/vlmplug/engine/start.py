@@ -14,7 +14,7 @@ from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
-from vlmplug.engine import config, glue, rope, session, worker_executor
+from vlmplug.engine import config, glue, positions, rope, session, worker_executor
 from vlmplug.engine.awq import check_awq
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
 from vlmplug.engine.cpu.install import install as install_cpu
@@ -51,6 +51,7 @@ class EngineStart:
         self.device = choose_device(options)
         self.dtype = choose_dtype(options, model.dtype, self.device)
         check_awq(model.text_config, self.device, self.dtype)
+        positions.check_carried(model.own_positions, rope.crossing_limit(model.text_config))
         self.session_length = session_length(model, options)
         if options.weights == "checkpoint":
             check_weights(model)
@@ -73,7 +74,7 @@ def prepare_lmdeploy() -> None:
 
     :raises EngineIncompatibleError: it has another one.
     """
-    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *rope.NEEDED, *session.NEEDED))
+    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *positions.NEEDED, *rope.NEEDED, *session.NEEDED))
     install_cpu()
     worker_executor.install()
     get_logger("lmdeploy").setLevel(logging.ERROR)

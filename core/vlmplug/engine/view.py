@@ -75,6 +75,7 @@ def view_config(model: FamilyModel, options: EngineOptions, dtype: str) -> dict[
             "weights": options.weights,
             "seed": options.seed or 0,
             "tower_tiles": options.scheduler.tower_tiles,
+            "own_positions": model.own_positions,
         },
         "torch_dtype": dtype,
         "tie_word_embeddings": bool(model.text_config.get("tie_word_embeddings", False)),

@@ -14,11 +14,22 @@ from vlmplug.tokenizer import Tokenizer
 @dataclass(frozen=True)
 class SlotFormat:
     """What a place for media becomes: ``before``, one ``placeholder_id`` for each vision token of all its items,
-    ``after``."""
+    ``after``.
+
+    ``edges``: ids in the place of an item's first and last ``placeholder_id``; see `FamilyModel.placeholder_edges`.
+    """
 
     before: tuple[Segment, ...]
     placeholder_id: int
     after: tuple[Segment, ...]
+    edges: tuple[int, int] | None = None
+
+    def ids(self, tokens: int) -> tuple[int, ...]:
+        """What stands at the positions of an item of so many vision tokens, two at least where there are edges."""
+        if self.edges is None:
+            return (self.placeholder_id,) * tokens
+        first, last = self.edges
+        return (first, *(self.placeholder_id,) * (tokens - 2), last)
 
 
 def inject(tokenizer: Tokenizer, prompt: RenderedPrompt, inputs: Sequence[MediaInput], slot: SlotFormat) -> EngineInput:
@@ -53,6 +64,6 @@ def _expanded(
             continue
         yield from ((piece, None) for piece in slot.before)
         for _ in segment.items:
-            yield GeneratedIds((slot.placeholder_id,) * inputs[item].tokens, ""), item
+            yield GeneratedIds(slot.ids(inputs[item].tokens), ""), item
             item += 1
         yield from ((piece, None) for piece in slot.after)

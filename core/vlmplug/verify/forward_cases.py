@@ -79,11 +79,13 @@ def _variant(case: ForwardCase) -> CaseResult:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A case that can be sent to the engine, and what came of comparing its features."""
+    """A case that can be sent to the engine, what came of comparing its features, and whether blocks of its prompt can
+    be reused."""
 
     case: ForwardCase
     request: Request
     features: list[Finding]
+    reusable: bool
 
 
 _FeatureCheck: TypeAlias = Callable[[ForwardCase, EngineInput], list[Finding]]
@@ -130,7 +132,8 @@ class _Run:
         """A case that can be sent, with what its features look like; or its result where it cannot."""
         try:
             request = self._request(case)
-            return _Ready(case, request, features(case, pipeline.prepare(request).engine_input))
+            prompt = pipeline.prepare(request).engine_input
+            return _Ready(case, request, features(case, prompt), _is_reusable(prompt))
         except GoldenSetError:
             raise
         except VlmplugError as error:
@@ -144,11 +147,12 @@ class _Run:
         empty = self._empty(entry.case)
         if isinstance(outcome, VlmplugError):
             return refused(empty, outcome, undefined=False)
-        return judged(empty, [*entry.features, *self._reused(outcome), *self._answer_findings(entry.case, outcome)])
+        reused, found = self._reused(entry, outcome), self._answer_findings(entry.case, outcome)
+        return judged(empty, [*entry.features, *reused, *found])
 
-    def _reused(self, answer: Answer) -> list[Finding]:
+    def _reused(self, entry: _Ready, answer: Answer) -> list[Finding]:
         """The second run of a cached case must have taken something from the cache, or nothing was tried."""
-        if self.mode != "cached" or answer.prompt_tokens < 2 * _BLOCK:
+        if self.mode != "cached" or not entry.reusable:
             return []
         return [Finding("reused", "" if answer.cached_tokens else "nothing came out of the cache the second time")]
 
@@ -208,6 +212,13 @@ class _Run:
 
     def _empty(self, case: ForwardCase) -> CaseResult:
         return CaseResult("forward", case.checkpoint, case.prompt, "not run", mode=self.mode)
+
+
+def _is_reusable(prompt: EngineInput) -> bool:
+    """Whether a block ends in front of the prompt's last token and not inside of a picture, which is never split."""
+    inside = {place for span in prompt.spans for place in range(span.start + 1, span.start + span.length)}
+    borders = range(_BLOCK, len(prompt.input_ids), _BLOCK)
+    return len(prompt.input_ids) >= 2 * _BLOCK and not inside.issuperset(borders)
 
 
 def _one_by_one(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:

@@ -63,12 +63,12 @@ class _Builder:
         for index, message in enumerate(messages):
             if message.content is None:
                 raise ConversationError(f"messages[{index}] holds explicitly nothing.", "Leave the turn out.")
-            if message.extras:
-                raise ConversationError(
-                    f"messages[{index}] holds {' and '.join(message.extras)}, which conversations cannot hold.",
-                    "Put it into the text of the turn.",
-                )
-            yield Message(cast(Role, message.role), tuple(map(self._part, message.content)))
+            yield Message(
+                cast(Role, message.role),
+                tuple(map(self._part, message.content)),
+                metadata=message.extras.get("metadata", ""),
+                tools=tuple(message.extras.get("tools", ())),
+            )
 
     def _part(self, part: GoldenPart) -> Part:
         if part.type == "text":

@@ -16,7 +16,7 @@ KEYS = ("query", "history", "system", "images", "videos", "objects", "messages")
 IDLE = ("response", "truncation_strategy", "label")
 _REFUSED = {
     "audios": "No model here takes audio.",
-    "tools": "The official prompts have no words for tools: describe them in 'system'.",
+    "tools": "Describe them in 'system'; vlmplug's own messages take tools, where a family has words for them.",
 }
 _ROLES = {"query_role": "user", "history_roles": "user"}
 _HISTORY_FIX = "Give a list of [query, response] pairs."
