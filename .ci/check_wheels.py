@@ -28,6 +28,7 @@ PACKAGES = {
     "vlmplug-glm4v": ROOT / "plugins" / "glm4v",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
+    "vlmplug-deepseek-vl": ROOT / "plugins" / "deepseek_vl",
 }
 #: What each wheel must hold, and what none may hold.
 CONTENTS = {
@@ -48,9 +49,14 @@ CONTENTS = {
         "vlmplug_tiny/checkpoint/config.json",
         "vlmplug_tiny/checkpoint/model.safetensors",
     ),
+    "vlmplug-deepseek-vl": (
+        "vlmplug_deepseek_vl/manifest.yaml",
+        "vlmplug_deepseek_vl/py.typed",
+        "vlmplug_deepseek_vl/verified/deepseek-vl-set-a.hooks.json",
+    ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")
-MODEL_TYPES = {"glm4v-9b-chat", "internvl2-2b", "internvl2-tiny"}
+MODEL_TYPES = {"deepseek-vl-7b-chat", "glm4v-9b-chat", "internvl2-2b", "internvl2-tiny"}
 
 
 class CheckError(Exception):

@@ -24,7 +24,7 @@ VENV = ROOT / ".venv"
 CACHE = ROOT / ".cache"
 STAMP = VENV / "vlmplug-setup.json"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
-PACKAGES = (ROOT, *(ROOT / "plugins" / name for name in ("glm4v", "internvl2", "tiny")))
+PACKAGES = (ROOT, *(ROOT / "plugins" / name for name in ("deepseek_vl", "glm4v", "internvl2", "tiny")))
 
 #: What can be run in the environment, by name.
 COMMANDS = {"demo": ("examples/demo.py",), "test": ("-m", "pytest", "-n", "2", "--dist", "loadfile")}

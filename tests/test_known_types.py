@@ -47,6 +47,8 @@ yi-vl-34b-chat yi-vl-6b-chat
 SWIFT = _SWIFT.split()
 
 KNOWN = read_known_types()
+#: Plugins of this tree.
+OWN = {"deepseek_vl", "glm4v", "internvl2", "tiny"}
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +87,9 @@ def test_each_type_of_ms_swift_names_a_repository(name: str) -> None:
 
 
 def test_types_of_our_own_are_known_without_their_plugins(tree: Registry) -> None:
-    own = {entry.name for entry in tree.model_types.values() if entry.plugin in ("glm4v", "internvl2", "tiny")}
+    own = {entry.name for entry in tree.model_types.values() if entry.plugin in OWN}
     assert own <= set(KNOWN)
-    assert {KNOWN[name].plugin for name in own} == {"glm4v", "internvl2", "tiny"}
+    assert {KNOWN[name].plugin for name in own} == OWN
     for name in own:
         assert (KNOWN[name].hub.huggingface, KNOWN[name].hub.modelscope) == (
             tree.model_types[name].hub.huggingface,

@@ -1,0 +1,86 @@
+"""From a ``config.json`` of either format to what the host and lmdeploy read; no outside package is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlmplug.config_json import declared_architectures
+from vlmplug.errors import CheckpointMismatchError
+from vlmplug.quantisation import quantisation_method
+from vlmplug_deepseek_vl import native, official
+from vlmplug_deepseek_vl.language import text_config
+from vlmplug_deepseek_vl.section import Section
+from vlmplug_deepseek_vl.vision import Vision
+
+OFFICIAL = "MultiModalityCausalLM"
+NATIVE = ("DeepseekVLForConditionalGeneration", "DeepseekVLHybridForConditionalGeneration")
+#: Keys that only Janus has, which shares the official architecture.
+_JANUS = ("gen_vision_config", "gen_head_config", "gen_aligner_config")
+_DTYPES = ("bfloat16", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What the configuration files of a checkpoint say.
+
+    - ``text``: the language model, as lmdeploy reads it. ``vision``: towers and projector.
+    - ``route``: name of a function of `vlmplug_deepseek_vl.weights`. ``dtype``: of the weights.
+    """
+
+    text: dict[str, Any]
+    vision: Vision
+    route: str
+    dtype: str
+
+
+def read_configuration(config: Mapping[str, Any], processor: Mapping[str, Any]) -> Configuration:
+    """The configuration of a checkpoint.
+
+    :param config: ``config.json``. :param processor: settings of the image processor; empty where there are none.
+    :raises CheckpointMismatchError: another architecture, parts of it are missing, or numbers that make no sense.
+    """
+    named = declared_architectures(config)
+    if janus := [key for key in _JANUS if key in config]:
+        raise CheckpointMismatchError(
+            f"config.json has {janus[0]}: this is a checkpoint of Janus, which draws pictures and prompts otherwise.",
+            "This family reads DeepSeek-VL; name a checkpoint of it.",
+        )
+    if OFFICIAL in named:
+        read = _official(config, processor)
+    elif set(NATIVE) & set(named):
+        read = _native(config, processor)
+    else:
+        raise CheckpointMismatchError(
+            f"config.json names the architecture {', '.join(named) or 'none'}.",
+            f"This family reads {OFFICIAL} and {' and '.join(NATIVE)}; choose the model type that fits.",
+        )
+    if read.vision.aligner.output != read.text["hidden_size"]:
+        raise CheckpointMismatchError(
+            f"The aligner gives {read.vision.aligner.output} channels and the language model takes "
+            f"{read.text['hidden_size']}.",
+            "Use the official config.json.",
+        )
+    return read
+
+
+def _official(config: Mapping[str, Any], processor: Mapping[str, Any]) -> Configuration:
+    text = text_config(Section("config.json", config).section("language_config"), config)
+    vision = official.read_vision(config, processor)
+    return Configuration(text, vision, "official_single" if vision.sam is None else "official_hybrid", _dtype(config))
+
+
+def _native(config: Mapping[str, Any], processor: Mapping[str, Any]) -> Configuration:
+    text = text_config(Section("config.json", config).section("text_config"), config)
+    return Configuration(text, native.read_vision(config, processor, text["hidden_size"]), "native", _dtype(config))
+
+
+def _dtype(config: Mapping[str, Any]) -> str:
+    """Data type of the weights; AWQ kernels know float16 alone, whatever the file says."""
+    name = config.get("torch_dtype") or config.get("dtype") or "float16"
+    if name not in _DTYPES:
+        raise CheckpointMismatchError(
+            f"config.json names the data type {name!r}.", f"Expected one of {', '.join(_DTYPES)}."
+        )
+    return "float16" if quantisation_method(config) else str(name)
