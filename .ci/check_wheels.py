@@ -27,6 +27,7 @@ PACKAGES = {
     "vlmplug": ROOT,
     "vlmplug-glm4v": ROOT / "plugins" / "glm4v",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
+    "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
     "vlmplug-deepseek-vl": ROOT / "plugins" / "deepseek_vl",
 }
@@ -43,6 +44,11 @@ CONTENTS = {
         "vlmplug_internvl2/py.typed",
         "vlmplug_internvl2/verified/internvl2-set-a.hooks.json",
     ),
+    "vlmplug-minicpm-v": (
+        "vlmplug_minicpm_v/manifest.yaml",
+        "vlmplug_minicpm_v/py.typed",
+        "vlmplug_minicpm_v/verified/minicpm-v-set-a.hooks.json",
+    ),
     "vlmplug-tiny": (
         "vlmplug_tiny/manifest.yaml",
         "vlmplug_tiny/py.typed",
@@ -56,7 +62,7 @@ CONTENTS = {
     ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")
-MODEL_TYPES = {"deepseek-vl-7b-chat", "glm4v-9b-chat", "internvl2-2b", "internvl2-tiny"}
+MODEL_TYPES = {"deepseek-vl-7b-chat", "glm4v-9b-chat", "internvl2-2b", "internvl2-tiny", "minicpm-v-v2_6-chat"}
 
 
 class CheckError(Exception):

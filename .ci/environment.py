@@ -24,7 +24,8 @@ VENV = ROOT / ".venv"
 CACHE = ROOT / ".cache"
 STAMP = VENV / "vlmplug-setup.json"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
-PACKAGES = (ROOT, *(ROOT / "plugins" / name for name in ("deepseek_vl", "glm4v", "internvl2", "tiny")))
+PLUGINS = ("deepseek_vl", "glm4v", "internvl2", "minicpm_v", "tiny")
+PACKAGES = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 
 #: What can be run in the environment, by name.
 COMMANDS = {"demo": ("examples/demo.py",), "test": ("-m", "pytest", "-n", "2", "--dist", "loadfile")}

@@ -29,7 +29,8 @@ from typing import Any
 ROUNDS = 9
 PLUGINS = 200
 TARGETS = {"installed": 8.0, "with_200_more": 16.0}
-LIBRARIES = ("vlmplug", "vlmplug-glm4v", "vlmplug-internvl2", "vlmplug-tiny", "pyyaml")
+PLUGINS = ("deepseek-vl", "glm4v", "internvl2", "minicpm-v", "tiny")
+LIBRARIES = ("vlmplug", *(f"vlmplug-{name}" for name in PLUGINS), "pyyaml")
 
 MANIFEST = """\
 manifest: 1

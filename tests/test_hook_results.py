@@ -70,6 +70,14 @@ def check_edged(result: Any) -> Any:
     return HookResults("toy", "inject_vision_tokens").engine_input(result, edged, (INPUT, INPUT))
 
 
+def pixels(array: Any, *more: Any) -> tuple[MediaInput, ...]:
+    return INPUT, replace(INPUT, pixels=array, more_pixels=more)
+
+
+def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
+    return replace(ENGINE_INPUT, spans=tuple(MediaSpan(*span) for span in given_spans))
+
+
 @pytest.mark.parametrize(
     ("check", "result"),
     [
@@ -81,6 +89,8 @@ def check_edged(result: Any) -> Any:
         (check_inputs, (INPUT, INPUT)),
         (check_engine, ENGINE_INPUT),
         (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 5, 3)))),
+        (check_engine, spans((0, 1, 1), (0, 2, 2), (1, 5, 1), (1, 6, 1), (1, 7, 1))),
+        (check_inputs, pixels(np.zeros((1, 2, 2, 3), np.uint8), np.zeros((2, 4, 1, 3), np.uint8))),
         (check_engine, replace(ENGINE_INPUT, position_ids=tuple(range(9)))),
         (check_model, replace(MODEL, placeholder_edges=(0, 99), own_positions=True, tool_use=True, answer_lead="\n")),
         (check_edged, replace(ENGINE_INPUT, input_ids=(1, 3, 7, 4, 5, 3, 7, 4, 9))),
@@ -88,14 +98,6 @@ def check_edged(result: Any) -> Any:
 )
 def test_what_keeps_the_promise_passes_through(check: Callable[[Any], Any], result: Any) -> None:
     assert check(result) is result
-
-
-def pixels(array: Any) -> tuple[MediaInput, ...]:
-    return INPUT, replace(INPUT, pixels=array)
-
-
-def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
-    return replace(ENGINE_INPUT, spans=tuple(MediaSpan(*span) for span in given_spans))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +155,22 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_inputs, pixels(np.zeros((1, 3, 2, 2), np.uint8)), "inputs[1].pixels has the shape [1, 3, 2, 2]"),
         (check_inputs, pixels(np.zeros((2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [2, 2, 3]"),
         (check_inputs, pixels(np.zeros((0, 2, 2, 3), np.uint8)), "inputs[1].pixels has the shape [0, 2, 2, 3]"),
+        (
+            check_inputs,
+            pixels(INPUT.pixels, np.zeros((1, 2, 2), np.uint8)),
+            "inputs[1].more_pixels[0] has the shape [1, 2, 2]; expected [tiles, height, width, 3]",
+        ),
+        (
+            check_inputs,
+            pixels(INPUT.pixels, INPUT.pixels, INPUT.pixels * 0.5),
+            "inputs[1].more_pixels[1] has the dtype float64; expected uint8",
+        ),
+        (check_inputs, pixels(INPUT.pixels, 3), "inputs[1].more_pixels[0] is a int; expected ndarray"),
+        (
+            check_inputs,
+            (INPUT, replace(INPUT, more_pixels=[INPUT.pixels])),  # type: ignore[arg-type]
+            "inputs[1].more_pixels is a list; expected a tuple",
+        ),
         (check_inputs, (INPUT, replace(INPUT, tokens=0)), "inputs[1].tokens is 0; expected at least 1"),
         (check_inputs, (INPUT, replace(INPUT, tokens=np.int64(3))), "inputs[1].tokens is int64(3); expected at"),
         (check_inputs, (INPUT, replace(INPUT, grid=(0, 1))), "inputs[1].grid is (0, 1); expected (columns, rows)"),
@@ -172,6 +190,11 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_engine, spans((0, 1, 3), (0, 5, 3)), "the spans take inputs [0, 0]; expected each of 2 once"),
         (check_engine, spans((0, 1, 3), (2, 5, 3)), "the spans take inputs [0, 2]; expected each of 2 once"),
         (check_engine, spans((0, 1, 3), (1, 5, 2)), "spans[1].length is 2; expected 3, its input's tokens"),
+        (check_engine, spans((0, 1, 1), (1, 5, 3), (0, 2, 2)), "the spans take inputs [0, 1, 0]; expected each of 2"),
+        (check_engine, spans((0, 1, 1), (0, 2, 1), (1, 5, 3)), "spans[0] to spans[1] together take 2; expected 3"),
+        (check_engine, spans((0, 1, 2), (0, 3, 0), (1, 5, 3)), "spans[1].length is 0; expected at least 1"),
+        (check_engine, spans((0, 1, 4), (0, 5, -1), (1, 5, 3)), "spans[1].length is -1; expected at least 1"),
+        (check_engine, spans((0, 2, 2), (0, 1, 1), (1, 5, 3)), "spans[1] starts at 1; expected at least 4"),
         (check_engine, spans((0, 5, 3), (1, 1, 3)), "spans[1] starts at 1"),
         (check_engine, spans((0, 1, 3), (1, 3, 3)), "spans[1] starts at 3"),
         (check_engine, spans((0, -1, 3), (1, 3, 3)), "spans[0] starts at -1"),
@@ -208,6 +231,26 @@ def test_spans_are_accepted_exactly_where_they_are_disjoint_and_in_order(sizes: 
         assert not valid
     else:
         assert valid
+
+
+@given(st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=4), min_size=1, max_size=4), st.data())
+def test_spans_of_an_input_have_together_as_many_positions_as_it_has_tokens(
+    lengths: list[list[int]], data: st.DataObject
+) -> None:
+    tokens = data.draw(st.lists(st.integers(1, 8), min_size=len(lengths), max_size=len(lengths)))
+    media = tuple(replace(INPUT, tokens=count) for count in tokens)
+    laid, end = [], 0
+    for item, own in enumerate(lengths):
+        for length in own:
+            laid.append(MediaSpan(item, end + data.draw(st.integers(0, 2)), length))
+            end = laid[-1].start + length
+    result = EngineInput((MODEL.placeholder_id,) * (end + 1), tuple(laid), media)
+    try:
+        HookResults("toy", "inject_vision_tokens").engine_input(result, MODEL, media)
+    except HookResultError:
+        assert [sum(own) for own in lengths] != tokens
+    else:
+        assert [sum(own) for own in lengths] == tokens
 
 
 #: Whether evil values are evil: hypothesis itself looks at them before and after a test.
@@ -267,7 +310,7 @@ RESULTS = st.one_of(
     ANYTHING,
     anything_like(RenderedPrompt, 1),
     anything_like(EngineInput, 4),
-    st.lists(anything_like(MediaInput, 5), max_size=3).map(tuple),
+    st.lists(anything_like(MediaInput, 6), max_size=3).map(tuple),
     st.lists(anything_like(MediaSlot, 1) | anything_like(Text, 2), max_size=3).map(lambda s: RenderedPrompt(tuple(s))),
     st.lists(anything_like(MediaItem, 3), max_size=3).map(lambda items: RenderedPrompt((MediaSlot(tuple(items)),))),
     st.lists(anything_like(MediaSpan, 3), max_size=3).map(lambda found: replace(ENGINE_INPUT, spans=tuple(found))),

@@ -50,6 +50,7 @@ model_types:
     context_length: 128
     vision_tower: ToyTower
     language_model: ToyLM
+    language_architecture: ToyLMForCausalLM
     aliases: [toy]
     hub:
       {huggingface: Org/Toy-1B, modelscope: org/Toy-1B, huggingface_revision: 12ab, modelscope_revision: v1.0}
@@ -88,6 +89,7 @@ def test_everything_that_is_declared_is_read(tmp_path: Path) -> None:
     assert first.shape == Shape({"vision_config": {"hidden_size": 64}, "extra": 3})
     assert first.checkpoint == tmp_path / "weights" / "toy"
     assert (first.aliases, first.vision_tower, first.language_model) == (("toy",), "ToyTower", "ToyLM")
+    assert (first.language_architecture, second.language_architecture) == ("ToyLMForCausalLM", "")
     assert (first.source.layer, first.source.file.name, first.source.line) == ("installed", "manifest.yaml", 19)
     assert (found.requires, family.requires) == ({"torch": ">=2.6"}, {"transformers": ">=5.10,<6"})
     assert (first.requires, first.vision_parameters) == ({"timm": "==1.0.*", "einops": "~=0.8"}, 100)

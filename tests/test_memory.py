@@ -57,7 +57,7 @@ def module(language: Mapping[str, Any]) -> torch.nn.Module:
 
 
 def size_of(name: str) -> LanguageSize:
-    size = language_size(shape_config(REGISTRY, name))
+    size = language_size(shape_config(REGISTRY, name), REGISTRY.model_type(name).language_architecture)
     assert size is not None
     return size
 
@@ -200,3 +200,16 @@ def test_more_devices_never_need_more_each(entry: Any, weights: WeightType, toke
     found = [memory_needed(entry, Setup(weights, tp, tokens)) for tp in (1, 2, 4, 8)]
     totals = [memory.total for memory in found if memory is not None]
     assert totals == sorted(totals, reverse=True)
+
+
+def test_an_architecture_of_the_whole_model_hides_that_of_the_language_model() -> None:
+    entry, config = REGISTRY.model_type("minicpm-v-v2_5-chat"), shape_config(REGISTRY, "minicpm-v-v2_5-chat")
+    assert language_size(config) is None
+    language = {**config, "architectures": ["LlamaForCausalLM"]}
+    assert size_of(entry.name).parameters == parameters(module(language)) == 8_030_261_248
+    assert memory_needed(replace(entry, language_architecture="")) is None
+
+
+def test_tiles_may_be_smaller_than_the_grid_that_a_tower_was_trained_with() -> None:
+    tower = TOWER_TILES * (32 * 32 + 1) * (4 * 1152 + 2 * 4304)  # not 70 x 70 patches
+    assert needed("minicpm-v-v2_5-chat", tokens=1).reserve == FIXED_RESERVE + 2 * tower * 2

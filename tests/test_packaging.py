@@ -17,11 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "vlmplug": ROOT,
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
+    "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
 }
 PACKAGES = {
     "vlmplug": ROOT / "core" / "vlmplug",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2" / "vlmplug_internvl2",
+    "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v" / "vlmplug_minicpm_v",
     "vlmplug-tiny": ROOT / "plugins" / "tiny" / "vlmplug_tiny",
 }
 HEAVY = {"torch", "transformers", "lmdeploy", "safetensors"}
@@ -65,7 +67,7 @@ def test_the_core_is_light_and_the_engine_is_an_extra() -> None:
 
 
 def test_plugins_need_only_what_is_light() -> None:
-    for name in ("vlmplug-internvl2", "vlmplug-tiny"):
+    for name in FOLDERS.keys() - {"vlmplug"}:
         assert requirements(name).isdisjoint(HEAVY)
         assert any(required.startswith("vlmplug") for required in requirements(name))
 
@@ -75,7 +77,10 @@ def test_the_engine_is_pinned_to_the_version_it_is_written_for() -> None:
     assert set(re.findall(r"[<>=]+[0-9.]+", line.partition(";")[0])) == {">=0.18", "<0.19"}
 
 
-@pytest.mark.parametrize(("plugin", "distribution"), [("internvl2", "vlmplug-internvl2"), ("tiny", "vlmplug-tiny")])
+@pytest.mark.parametrize(
+    ("plugin", "distribution"),
+    [("internvl2", "vlmplug-internvl2"), ("minicpm_v", "vlmplug-minicpm-v"), ("tiny", "vlmplug-tiny")],
+)
 def test_an_entry_point_leads_to_the_manifest(plugin: str, distribution: str) -> None:
     points = [point for point in metadata.entry_points(group=GROUP) if point.name == plugin]
     assert {point.dist.name for point in points if point.dist} == {distribution}

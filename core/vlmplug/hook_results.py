@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
@@ -180,12 +181,10 @@ class HookResults:
         self._field(f"{where}.options", item.options, isinstance(item.options, Mapping), "a mapping")
 
     def _input(self, media_input: MediaInput, where: str) -> None:
-        pixels: object = media_input.pixels
-        self._require(isinstance(pixels, np.ndarray), f"{where}.pixels is {_kind(pixels)}", "a numpy array")
-        array = media_input.pixels
-        fits = array.ndim == 4 and array.shape[3] == 3 and array.size > 0
-        self._require(array.dtype == np.uint8, f"{where}.pixels has the dtype {array.dtype}", "uint8")
-        self._require(fits, f"{where}.pixels has the shape {list(array.shape)}", "[tiles, height, width, 3]")
+        self._pixels(media_input.pixels, f"{where}.pixels")
+        self._each(media_input.more_pixels, np.ndarray, f"{where}.more_pixels")
+        for number, group in enumerate(media_input.more_pixels):
+            self._pixels(group, f"{where}.more_pixels[{number}]")
         self._field(f"{where}.tokens", media_input.tokens, rules.is_size(media_input.tokens), "at least 1")
         grid = media_input.grid
         self._field(f"{where}.grid", grid, grid is None or rules.is_grid(grid), "(columns, rows) or None")
@@ -193,13 +192,22 @@ class HookResults:
         fits = rules.are_finite(media_input.std) and min(media_input.std) > 0
         self._field(f"{where}.std", media_input.std, fits, "three numbers above 0")
 
+    def _pixels(self, pixels: object, where: str) -> None:
+        if not isinstance(pixels, np.ndarray):
+            self._fail(f"{where} is {_kind(pixels)}", "a numpy array")
+        fits = pixels.ndim == 4 and pixels.shape[3] == 3 and pixels.size > 0
+        self._require(pixels.dtype == np.uint8, f"{where} has the dtype {pixels.dtype}", "uint8")
+        self._require(fits, f"{where} has the shape {list(pixels.shape)}", "[tiles, height, width, 3]")
+
     def _spans(self, found: EngineInput, slot: SlotFormat) -> None:
         for number, span in enumerate(found.spans):
             for name in ("item", "start", "length"):
                 value = getattr(span, name)
                 self._require(type(value) is int, f"spans[{number}].{name} is {short(value)}", "an int")
         items, count = [span.item for span in found.spans], len(found.media)
-        self._require(sorted(items) == list(range(count)), f"the spans take inputs {items}", f"each of {count} once")
+        together = sorted(item for item, _ in groupby(items)) == list(range(count))
+        self._require(together, f"the spans take inputs {items}", f"each of {count} once, or several times in a row")
+        self._lengths(found)
         end = 0
         for number, span in enumerate(found.spans):
             end = self._span(found, span, f"spans[{number}]", end)
@@ -210,11 +218,21 @@ class HookResults:
 
     def _span(self, found: EngineInput, span: MediaSpan, where: str, least: int) -> int:
         """The end of a span that begins at ``least`` or behind it."""
-        tokens, size, end = found.media[span.item].tokens, len(found.input_ids), span.start + span.length
-        self._require(span.length == tokens, f"{where}.length is {span.length}", f"{tokens}, its input's tokens")
+        size, end = len(found.input_ids), span.start + span.length
         self._require(span.start >= least, f"{where} starts at {span.start}", f"at least {least}, behind the last one")
         self._require(end <= size, f"{where} ends at {end}", f"at most {size}, the length of the prompt")
         return end
+
+    def _lengths(self, found: EngineInput) -> None:
+        """The spans of each input are together as long as it has tokens, each of them at least one."""
+        for item, group in groupby(enumerate(found.spans), lambda pair: pair[1].item):
+            lengths = {number: span.length for number, span in group}
+            names, tokens = [f"spans[{number}]" for number in lengths], found.media[item].tokens
+            for name, length in zip(names, lengths.values(), strict=True):
+                self._require(length >= 1, f"{name}.length is {length}", "at least 1")
+            of = f"{names[0]}.length is" if len(names) == 1 else f"{names[0]} to {names[-1]} together take"
+            total = sum(lengths.values())
+            self._require(total == tokens, f"{of} {total}", f"{tokens}, its input's tokens")
 
     def _import_path(self, name: str, value: object) -> None:
         fits = isinstance(value, str) and _IMPORT_PATH.fullmatch(value) is not None

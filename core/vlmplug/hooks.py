@@ -54,7 +54,9 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def preprocess_media(self, model: FamilyModel, batch: MediaBatch) -> tuple[MediaInput, ...] | None:
-        """One `MediaInput` for each of ``batch.items``, in their order; pixels uint8 [tiles, height, width, 3].
+        """One `MediaInput` for each of ``batch.items``, in their order.
+
+        Pixels are uint8 [tiles, height, width, 3]; tiles of several sizes stand in several such arrays.
 
         :raises MediaError: a picture or clip that this family cannot take.
         :raises OptionError: a media option out of range.
@@ -66,7 +68,8 @@ class HookSpecs:
     ) -> EngineInput | None:
         """Token ids with ``placeholder_id`` at the media positions, the spans, and position ids where not 0..n-1.
 
-        Each input has one span, of as many positions as it has tokens; spans are in order and do not overlap.
+        Each input has one span of as many positions as it has tokens, or several in a row that have as many together.
+        Spans are in order and do not overlap.
         """
 
 

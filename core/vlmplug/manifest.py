@@ -78,6 +78,7 @@ MODEL_TYPE_KEYS = (
         "shape",
         "checkpoint",
         "vision_parameters",
+        "language_architecture",
         "requires",
     ),
 )
@@ -180,6 +181,7 @@ class _Reader:
             shape=self._shape(fields["shape"]) if "shape" in fields else None,
             checkpoint=inner_folder(fields["checkpoint"]) if "checkpoint" in fields else None,
             vision_parameters=None if vision is None else vision.integer(0, parameters),
+            language_architecture=text_of(fields, "language_architecture"),
             requires=requires_of(fields),
         )
 

@@ -102,9 +102,12 @@ class Memory:
         return self.weights + self.cache + self.reserve
 
 
-def language_size(config: Mapping[str, Any]) -> LanguageSize | None:
-    """Numbers of the language model in a ``config.json``; None where its shapes are not known."""
-    language = _language(config)
+def language_size(config: Mapping[str, Any], architecture: str = "") -> LanguageSize | None:
+    """Numbers of the language model in a ``config.json``; None where its shapes are not known.
+
+    :param architecture: that of the language model, where ``config.json`` says another one.
+    """
+    language = _language(config, architecture)
     try:
         shapes, sizes = language_shapes(language), Sizes(language)
     except (EngineOptionError, KeyError, IndexError, TypeError):
@@ -129,8 +132,8 @@ def memory_needed(entry: ModelType, setup: Setup | None = None) -> Memory | None
     """
     config = expected_config(entry)
     setup = setup or Setup(AWQ if quantisation_method(config) else "bfloat16")
-    size = language_size(config)
-    if size is None or not size.splits(setup.tp) or not _holds(config, setup):
+    size = language_size(config, entry.language_architecture)
+    if size is None or not size.splits(setup.tp) or not _holds(entry, setup):
         return None
     width, tokens = _BYTES[setup.weights], min(setup.tokens, entry.context_length)
     vision = entry.vision_parameters
@@ -145,16 +148,19 @@ def memory_needed(entry: ModelType, setup: Setup | None = None) -> Memory | None
     )
 
 
-def _language(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next((config[key] for key in LANGUAGE_SECTIONS if isinstance(config.get(key), Mapping)), config)
+def _language(config: Mapping[str, Any], architecture: str) -> Mapping[str, Any]:
+    """The language model's part of a configuration; of another architecture than it says if one is given."""
+    language = next((config[key] for key in LANGUAGE_SECTIONS if isinstance(config.get(key), Mapping)), config)
+    return {**language, "architectures": [architecture]} if architecture else language
 
 
-def _holds(config: Mapping[str, Any], setup: Setup) -> bool:
+def _holds(entry: ModelType, setup: Setup) -> bool:
     """Whether weights of that type can be had: quantised ones stay as they are, and AWQ needs whole groups."""
+    config = expected_config(entry)
     if setup.weights != AWQ:
         return not quantisation_method(config)
     try:
-        return not awq_obstacle(_language(config), _awq_group(config), setup.tp)
+        return not awq_obstacle(_language(config, entry.language_architecture), _awq_group(config), setup.tp)
     except CheckpointMismatchError:
         return False
 
@@ -165,10 +171,13 @@ def _awq_group(config: Mapping[str, Any]) -> int:
 
 
 def _tower_values(config: Mapping[str, Any]) -> int:
-    """Values that a layer of the vision tower holds at most; 0 where its shapes are not known."""
+    """Values that a layer of the vision tower holds at most; 0 where its shapes are not known.
+
+    Where tiles have another size than the grid of positions that the tower was trained with, it stands at the top.
+    """
     tower: Any = config.get("vision_config")
     try:
-        side = tower["image_size"]
+        side = config.get("image_size", tower["image_size"])
         patches = (side // tower["patch_size"]) ** 2 + 1
         values = 4 * tower["hidden_size"] + 2 * tower["intermediate_size"]
         return int(tiles_at_once(TOWER_TILES, side, side) * patches * values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,10 @@ class TowerSpec:
     """How a worker process builds and fills the vision tower.
 
     - ``builder``: import path ``package.module:function``; called with ``config``, returns an ``nn.Module`` whose
-      ``forward`` takes the pixels of `MediaInput` ([n, height, width, 3] uint8) and returns [n, tokens, hidden].
+      ``forward`` takes tiles of one size ([n, height, width, 3] uint8, of one or of many media inputs) and returns
+      [n, tokens, hidden]. The rows of a media input are those of its tiles, in order; a tower that puts them together
+      otherwise has a method ``arrange(rows, grid)``: one [tokens, hidden] a tile, and the input's grid, to [rows,
+      hidden].
     - ``config``: its JSON-like argument.
     """
 
@@ -102,6 +105,7 @@ class MediaInput:
     """One media item, ready for the vision tower.
 
     - ``pixels``: uint8 [tiles, height, width, 3], RGB; normalisation is the tower's work.
+    - ``more_pixels``: the tiles behind those, where they have other sizes; one such array a size.
     - ``tokens``: positions of the language model that it fills (begin and end tags not counted).
     - ``grid``: columns and rows of the tiling; None where nothing is cut.
     - ``mean``, ``std``: what the tower subtracts and divides by after scaling to 0..1, RGB order.
@@ -112,29 +116,52 @@ class MediaInput:
     grid: tuple[int, int] | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    more_pixels: tuple[npt.NDArray[np.uint8], ...] = ()
+
+    @property
+    def groups(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        """All tiles, in order: uint8 [tiles, height, width, 3] for each run of tiles of one size."""
+        return (self.pixels, *self.more_pixels)
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return sum(map(len, self.groups))
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Width and height of every tile."""
-        return tuple((tile.shape[1], tile.shape[0]) for tile in self.pixels)
+        return tuple((group.shape[2], group.shape[1]) for group in self.groups for _ in group)
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of shape and bytes: equal pictures, equally prepared, share cache entries; others never do."""
-        digest = hashlib.sha256(repr(self.pixels.shape).encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
+        """SHA-256 of grid, shapes and bytes: equal pictures, equally prepared, share cache entries; others never do."""
+        digest = hashlib.sha256(repr((self.grid, [group.shape for group in self.groups])).encode())
+        for group in self.groups:
+            digest.update(np.ascontiguousarray(group).data)
         return digest.hexdigest()
 
     def normalised(self) -> npt.NDArray[np.float32]:
-        """float32 [tiles, 3, height, width], as the official preprocessing returns it."""
-        scaled = self.pixels.astype(np.float32) / np.float32(255)
+        """``pixels`` as the official preprocessing returns them: float32 [tiles, 3, height, width]."""
+        return self._normalised(self.pixels)
+
+    def normalised_tiles(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Every tile as the official preprocessing returns it: float32 [3, height, width] each."""
+        for group in self.groups:
+            yield from self._normalised(group)
+
+    def _normalised(self, group: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        scaled = group.astype(np.float32) / np.float32(255)
         centred = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return np.ascontiguousarray(centred.transpose(0, 3, 1, 2))
 
 
 @dataclass(frozen=True)
 class MediaSpan:
-    """Positions ``start`` to ``start + length - 1`` of the prompt take the embeddings of ``media[item]``."""
+    """Positions ``start`` to ``start + length - 1`` of the prompt take embeddings of ``media[item]``.
+
+    An item may have several spans, with ids of the prompt between them: they share its rows in order.
+    """
 
     item: int
     start: int

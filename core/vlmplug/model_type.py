@@ -133,6 +133,8 @@ class ModelType:
     - ``checkpoint``: folder of a checkpoint that ships inside the plugin, or that a registry file names.
     - ``vision_parameters``: how many of ``parameters`` are in the vision tower and the projector, which every device
       holds whole; None: unknown.
+    - ``language_architecture``: of the language model, where the numbers of its shape stand at the top of
+      ``config.json``, under an architecture that is the whole model's; empty: ``config.json`` says it.
     - ``requires``: distributions and their versions (PEP 440); in a registry, those of its plugin, its family and the
       family's plugin, too.
     """
@@ -154,6 +156,7 @@ class ModelType:
     shape: Shape | None = None
     checkpoint: Path | None = None
     vision_parameters: int | None = None
+    language_architecture: str = ""
     requires: Mapping[str, str] = field(default_factory=dict)
 
 

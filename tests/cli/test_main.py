@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.conftest import Run
+from tests.plugin_maker import write_yaml
 from vlmplug.cli import models_list
+from vlmplug.discovery import built_in_file
 from vlmplug.errors import GoldenSetError, OptionError
-from vlmplug.registry import load_registry
 
 
 def test_version(run: Run) -> None:
@@ -165,8 +166,8 @@ def test_text_behind_two_dashes_is_left_alone(run: Run, golden: Path) -> None:
 
 def test_a_further_registry_file_before_or_behind_the_command(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "registry.yaml"
-    off = {name: {"enabled": False} for name in load_registry().plugins}
-    file.write_text(json.dumps({"registry": 1, "plugins": off}))
+    plugins = yaml.safe_load(built_in_file().read_text())["plugins"]
+    write_yaml(file, {"registry": 1, "plugins": {name: {"enabled": False} for name in plugins}})
     for arguments in (("--registry", file, "models", "list"), ("models", "list", "--registry", file)):
         assert run(*arguments, "--json").json == []
     both = run("--registry", tmp_path / "missing.yaml", "models", "list", "--registry", file)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 
@@ -107,3 +108,15 @@ def test_errors(flags: tuple[str, ...], says: str, run: Run, model: tuple[str, .
 
 def test_the_document_is_one(run: Run, model: tuple[str, ...]) -> None:
     assert json.loads(run("render", *model, "--json", "Hi").out)["model_type"] == "internvl2-2b"
+
+
+def test_a_picture_with_several_places_shows_what_stands_between_them(run: Run, golden: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (300, 1200)).save(picture)
+    model = ("--model-type", "minicpm-v-v2_6-chat", "--model-dir", golden.parent / "minicpm_v" / "tiny_2_6")
+    record = run("render", *model, "--image", picture, "--image", picture, "--json", "See <image> here").json
+    column = "<image><unk>x64</image>" + "\n".join(["<slice><unk>x64</slice>"] * 3)
+    asked = f"<image_id>0</image_id>{column}\nSee <image_id>1</image_id>{column} here"
+    assert record["prompt"].partition("user\n")[2].partition("<|im_end|>")[0] == asked
+    assert [span["length"] for span in record["spans"]] == [64] * 8
+    assert {(span["tiles"], *span["grid"]) for span in record["spans"]} == {(4, 1, 3)}

@@ -43,6 +43,28 @@ def test_a_beginning_is_cut_off_and_no_picture_is_cut_in_two(
     assert cut.media == MEDIA[2 - len(spans) :]
 
 
+@pytest.mark.parametrize(
+    ("count", "first", "spans"),
+    [
+        (1, 1, [(0, 1, 1), (0, 3, 2), (1, 7, 1), (1, 9, 2)]),
+        (3, 6, [(0, 2, 1), (0, 4, 2)]),
+        (5, 6, [(0, 2, 1), (0, 4, 2)]),
+        (7, 7, [(0, 1, 1), (0, 3, 2)]),
+        (9, 12, []),
+    ],
+)
+def test_a_picture_with_several_spans_goes_as_a_whole(
+    count: int, first: int, spans: list[tuple[int, int, int]]
+) -> None:
+    """Of thirteen ids 2, 4 and 5 belong to one picture, 8, 10 and 11 to the other."""
+    places = ((0, 2, 1), (0, 4, 2), (1, 8, 1), (1, 10, 2))
+    prompt = EngineInput(tuple(range(13)), tuple(MediaSpan(*place) for place in places), MEDIA)
+    cut = without_beginning(prompt, count)
+    assert cut.input_ids == tuple(range(first, 13))
+    assert [(span.item, span.start, span.length) for span in cut.spans] == spans
+    assert cut.media == MEDIA[2 - len(spans) // 2 :]
+
+
 @pytest.fixture(scope="module")
 def preparer() -> LimitedPreparer:
     return LimitedPreparer(PluginHost(load_registry()), open_preparer("internvl2-tiny").model)

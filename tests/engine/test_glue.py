@@ -11,8 +11,9 @@ from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 from vlmplug.engine.glue import media_rows
 
 
-def item(start: int, end: int) -> MultiModalData:
-    return MultiModalData(data=torch.zeros(1), start=start, end=end)
+def item(start: int, end: int, *runs: tuple[int, int]) -> MultiModalData:
+    """An item whose rows go to ``runs``, counted from its start; without them to all of it."""
+    return MultiModalData(data=torch.zeros(1), start=start, end=end, meta={"runs": runs or ((0, end - start),)})
 
 
 def context(starts: list[int], history: list[int]) -> SimpleNamespace:
@@ -38,3 +39,9 @@ def test_rows(
 ) -> None:
     items = [(sequence, item(*span)) for sequence, span in placed]
     assert media_rows(items, context(starts, history)).tolist() == rows  # type: ignore[arg-type]
+
+
+def test_rows_of_an_item_with_text_between_its_runs() -> None:
+    items = [(0, item(70, 78, (0, 2), (3, 1), (6, 2))), (1, item(0, 2))]
+    found = media_rows(items, context([0, 20], [64, 0]))  # type: ignore[arg-type]
+    assert found.tolist() == [6, 7, 9, 12, 13, 20, 21]

@@ -17,8 +17,17 @@ TILE = MediaInput(np.zeros((1, 8, 8, 3), np.uint8), 4, None, (0.0, 0.0, 0.0), (1
 PROMPT = EngineInput((1, 5, 5, 5, 5, 7), (MediaSpan(0, 1, 4),), (TILE,))
 
 
-def test_a_right_request_passes(model: FamilyModel) -> None:
-    check_request(EngineRequest(PROMPT, Sampling()), model, 100)
+#: A picture in two spans with an id between them, and one in a single span.
+SPREAD = EngineInput(
+    (1, 5, 7, 5, 5, 5, 7, 5, 5, 5, 5),
+    (MediaSpan(0, 1, 1), MediaSpan(0, 3, 3), MediaSpan(1, 7, 4)),
+    (replace(TILE, more_pixels=(np.ones((2, 4, 8, 3), np.uint8),), grid=(2, 1)), TILE),
+)
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, SPREAD])
+def test_a_right_request_passes(model: FamilyModel, prompt: EngineInput) -> None:
+    check_request(EngineRequest(prompt, Sampling()), model, 100)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +39,9 @@ def test_a_right_request_passes(model: FamilyModel) -> None:
         (replace(PROMPT, spans=(MediaSpan(0, 3, 4),)), "does not fit the prompt"),
         (replace(PROMPT, spans=(MediaSpan(0, 1, 3),)), "does not fit the prompt"),
         (replace(PROMPT, spans=(MediaSpan(0, 1, 4), MediaSpan(0, 2, 4))), "does not fit the prompt"),
+        (replace(SPREAD, spans=(MediaSpan(0, 1, 1), MediaSpan(0, 3, 2), SPREAD.spans[2])), "does not fit the prompt"),
+        (replace(SPREAD, spans=(MediaSpan(0, 1, 4), MediaSpan(0, 5, 0), SPREAD.spans[2])), "does not fit the prompt"),
+        (replace(SPREAD, spans=(*SPREAD.spans[:1], SPREAD.spans[2], SPREAD.spans[1])), "does not fit the prompt"),
         (replace(PROMPT, position_ids=(0, 1, 2, 3, 4, 9)), "positions 0..n-1"),
     ],
 )
@@ -69,6 +81,15 @@ def test_media_items_are_fresh_objects_with_content_hashes() -> None:
     assert one["image"][0] is not two["image"][0]
     assert one["image"][0].content_hash == TILE.content_hash
     assert (one["image"][0].start, one["image"][0].end) == (1, 5)
+
+
+def test_an_item_reaches_from_its_first_span_to_the_end_of_its_last_one() -> None:
+    found = multimodal_data(SPREAD)
+    assert found is not None
+    one, other = found["image"]
+    assert (one.start, one.end, one.meta) == (1, 6, {"runs": ((0, 1), (2, 3)), "grid": (2, 1)})
+    assert (other.start, other.end, other.meta) == (7, 11, {"runs": ((0, 4),), "grid": None})
+    assert [tuple(group.shape) for group in one.data] == [(1, 8, 8, 3), (2, 4, 8, 3)]
 
 
 def test_text_carries_no_media() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmplug.conversation import Placement
-from vlmplug.parts.placement import MediaUnit, Turn, place
+from vlmplug.parts.placement import MediaUnit, Turn, joined, place, place_turns
 from vlmplug.prompt import RenderedPrompt, Segment, Special, Text
 
 
@@ -114,3 +114,21 @@ def test_places_take_the_media_in_order(counts: list[tuple[int, int]]) -> None:
     turns = [[*(picture(next(names)) for _ in range(media)), Text("<image>" * tags)] for media, tags in counts]
     placed = [name for segments in place(turns, "beside", helper) for name in places(segments)]
     assert placed == sorted(placed)
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [([Text("x"), A, Text("y")], "x|{A}|y"), ([A, B], "{A}|{B}"), ([V, Text("x")], "Frame1: {V}\n|x"), ([], "")],
+)
+def test_parts_with_a_separator_between_them(turn: Turn, expected: str) -> None:
+    assert RenderedPrompt(joined(turn, Text("|"))).text() == expected
+
+
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [("family", ["x|{A}", "{B}|y"]), ("inline", ["x{A}", "{B}y"]), ("beside", ["{A}\nx", "{B}\ny"])],
+)
+def test_a_helper_for_whole_turns(placement: Placement, expected: list[str]) -> None:
+    turns: list[Turn] = [[Text("x"), A], [B, Text("y")]]
+    placed = place_turns(turns, placement, lambda turn: joined(turn, Text("|")))
+    assert [RenderedPrompt(segments).text() for segments in placed] == expected

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vlmplug.errors import PlacementError, TokenizerError
 from vlmplug.model import MediaInput
-from vlmplug.parts.spans import SlotFormat, inject
+from vlmplug.parts.spans import Layout, SlotFormat, VisionRun, inject, inject_layouts
 from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Segment, Special, Text
 from vlmplug.tokenizer import Tokenizer
 
@@ -79,6 +79,38 @@ def test_spans_are_disjoint_in_order_and_as_long_as_their_media(parts: list[str 
 def test_as_many_inputs_as_items(tokens: tuple[int, ...]) -> None:
     with pytest.raises(PlacementError, match=f"1 media items, but {len(tokens)} were"):
         inject(TOKENIZER, RenderedPrompt((slot(0),)), media(*tokens), SLOT)
+
+
+TAGGED: Layout = (Special("<img>"), VisionRun(2), Special("</img>"), Text("The"), VisionRun(1))
+
+
+def test_a_media_item_may_have_several_spans_with_text_between_them() -> None:
+    prompt = RenderedPrompt((Text("The"), slot(0), slot(1)))
+    found = inject_layouts(TOKENIZER, prompt, media(3, 1), PAD, [TAGGED, (VisionRun(1), Special("</img>"))])
+    assert found.input_ids == (1, THE, BEGIN, PAD, PAD, END, THE, PAD, PAD, END)
+    assert [(span.item, span.start, span.length) for span in found.spans] == [(0, 3, 2), (0, 7, 1), (1, 8, 1)]
+
+
+def test_text_of_a_layout_merges_with_the_text_of_the_prompt_beside_it() -> None:
+    prompt = RenderedPrompt((Text("T"), slot(0), Text("e")))
+    found = inject_layouts(TOKENIZER, prompt, media(1), PAD, [(Text("he"), VisionRun(1), Text("Th"))])
+    assert found.input_ids == (1, THE, PAD, THE)
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=4), min_size=1, max_size=4))
+def test_runs_become_spans_in_order(runs: list[list[int]]) -> None:
+    prompt = RenderedPrompt((slot(*range(len(runs))),))
+    layouts = [[piece for count in own for piece in (Text("x"), VisionRun(count))] for own in runs]
+    found = inject_layouts(TOKENIZER, prompt, media(*map(sum, runs)), PAD, layouts)
+    assert [(span.item, span.length) for span in found.spans] == [
+        (item, count) for item, own in enumerate(runs) for count in own
+    ]
+    assert found.media_tokens == found.input_ids.count(PAD)
+
+
+def test_as_many_inputs_as_items_for_layouts() -> None:
+    with pytest.raises(PlacementError, match="1 media items, but 0 were"):
+        inject_layouts(TOKENIZER, RenderedPrompt((slot(0),)), (), PAD, [TAGGED])
 
 
 def test_a_slot_of_a_token_that_does_not_exist() -> None:

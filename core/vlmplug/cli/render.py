@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vlmplug.cli.flags import (
     QUESTION,
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from vlmplug.conversation import Conversation
     from vlmplug.model import FamilyModel, MediaSpan
     from vlmplug.pipeline import Prepared
-    from vlmplug.prompt import Segment
+    from vlmplug.prompt import MediaSlot, RenderedPrompt
 
 #: Equal ids in a row that are written as one with their number.
 _RUN = 4
+#: Texts and special tokens of a prompt, and their ids.
+_Run: TypeAlias = "tuple[str, tuple[int, ...]]"
 
 
 def add_flags(parser: CommandParser) -> None:
@@ -96,7 +98,7 @@ def _span_record(
         "kind": "image" if kinds[item.part] else "video",
         "file": files[item.part],
         "frame": item.frame,
-        "tiles": len(media.pixels),
+        "tiles": media.tiles,
         "grid": None if media.grid is None else list(media.grid),
         "options": dict(item.options),
     }
@@ -108,43 +110,70 @@ def prompt_text(model: FamilyModel, prepared: Prepared) -> str:
 
 
 def _shown(model: FamilyModel, prepared: Prepared) -> Iterator[str]:
-    from vlmplug.prompt import MediaSlot, RenderedPrompt
+    """The prompt's own texts as they are; what stands around and between the media as its ids say."""
+    ids, end = prepared.engine_input.input_ids, len(model.tokenizer.bos_ids)
+    *texts, last = _between_slots(model, prepared.prompt)
+    for text, spans in zip(texts, _slot_spans(prepared), strict=True):
+        yield _around(model, ids[end : spans[0].start], text)
+        end = spans[0].start
+        for span in spans:
+            yield _decoded(model, ids[end : span.start]) + _span(model, span)
+            end = span.start + span.length
+    yield _around(model, ids[end:], last)
 
-    spans = {span.item: span for span in prepared.engine_input.spans}
-    segments, item = prepared.prompt.segments, 0
-    for number, segment in enumerate(segments):
+
+def _slot_spans(prepared: Prepared) -> Iterator[list[MediaSpan]]:
+    """The spans of each place for media."""
+    first = 0
+    for slot in _slots(prepared.prompt):
+        items = range(first, first + len(slot.items))
+        first = items.stop
+        yield [span for span in prepared.engine_input.spans if span.item in items]
+
+
+def _slots(prompt: RenderedPrompt) -> Iterator[MediaSlot]:
+    from vlmplug.prompt import MediaSlot
+
+    return (segment for segment in prompt.segments if isinstance(segment, MediaSlot) and segment.items)
+
+
+def _between_slots(model: FamilyModel, prompt: RenderedPrompt) -> list[_Run]:
+    """What the prompt itself has in front of each place for media, and behind the last one."""
+    from vlmplug.prompt import GeneratedIds, MediaSlot, RenderedPrompt
+
+    segments = [segment for segment in prompt.segments if not isinstance(segment, MediaSlot) or segment.items]
+    place = GeneratedIds((model.placeholder_id,), "")
+    encodable = [place if isinstance(segment, MediaSlot) else segment for segment in segments]
+    runs: list[_Run] = [("", ())]
+    for segment, ids in zip(segments, model.tokenizer.encode_segments(encodable), strict=True):
         if isinstance(segment, MediaSlot):
-            own = [spans[item + offset] for offset in range(len(segment.items))]
-            yield _slot(model, prepared.engine_input.input_ids, own, _neighbours(segments, number))
-            item += len(segment.items)
+            runs.append(("", ()))
         else:
-            yield RenderedPrompt((segment,)).text()
+            runs[-1] = runs[-1][0] + RenderedPrompt((segment,)).text(), (*runs[-1][1], *ids)
+    return runs
 
 
-def _slot(model: FamilyModel, ids: Sequence[int], spans: list[MediaSpan], neighbours: tuple[str, str]) -> str:
-    """Special tokens next to the spans are the slot's own tags, unless the prompt names them beside the slot."""
-    names = {id_: token for token, id_ in model.tokenizer.special_tokens.items()}
-    begin, end = spans[0].start, spans[-1].start + spans[-1].length
-    before = names.get(ids[begin - 1], "") if begin else ""
-    after = names.get(ids[end], "") if end < len(ids) else ""
-    inner = "".join(_span(model, names, span) for span in spans)
-    return f"{'' if before == neighbours[0] else before}{inner}{'' if after == neighbours[1] else after}"
-
-
-def _span(model: FamilyModel, names: Mapping[int, str], span: MediaSpan) -> str:
+def _span(model: FamilyModel, span: MediaSpan) -> str:
     """The placeholder and how often it stands, between those of a begin and an end that are media too."""
-    place = names.get(model.placeholder_id, "(media)")
+    place = _decoded(model, (model.placeholder_id,)) or "(media)"
     if model.placeholder_edges is None:
         return f"{place}x{span.length}"
-    first, last = (names.get(edge, "(media)") for edge in model.placeholder_edges)
+    first, last = (_decoded(model, (edge,)) for edge in model.placeholder_edges)
     return f"{first}{place}x{span.length - 2}{last}"
 
 
-def _neighbours(segments: Sequence[Segment], number: int) -> tuple[str, str]:
-    """The special tokens that the prompt itself names before and behind a segment; empty where it names none."""
-    before = segments[number - 1] if number else None
-    after = segments[number + 1] if number + 1 < len(segments) else None
-    return getattr(before, "token", ""), getattr(after, "token", "")
+def _around(model: FamilyModel, ids: Sequence[int], run: _Run) -> str:
+    """What stands between two media: the prompt's own text, and the family's tags around it."""
+    text, encoded = run
+    for start in range(len(ids) - len(encoded) + 1):
+        end = start + len(encoded)
+        if tuple(ids[start:end]) == encoded:
+            return _decoded(model, ids[:start]) + text + _decoded(model, ids[end:])
+    return _decoded(model, ids)
+
+
+def _decoded(model: FamilyModel, ids: Sequence[int]) -> str:
+    return model.tokenizer.decode(ids, skip_special_tokens=False)
 
 
 def _runs(ids: Sequence[int]) -> Iterator[str]:

@@ -23,10 +23,10 @@ from vlmplug.engine.device import keep_float32_exact
 from vlmplug.engine.positions import with_stored_positions
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
+from vlmplug.engine.tower_rows import TowerItem, item_rows
 from vlmplug.engine.weights import WeightRoute
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
-from vlmplug.tower_batch import tiles_at_once
 
 NEEDED = (
     Needed("lmdeploy.pytorch.engine.input_process", "DefaultModelInputProcessor"),
@@ -136,15 +136,9 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         return embeds
 
     def tower_features(self, items: Sequence[MultiModalData]) -> list[Tensor]:
-        """One [rows, hidden] tensor an item, computed in bounded pieces.
-
-        :raises WeightsError: never; a span whose length is not the tower's row count was refused at submission.
-        """
-        tiles = torch.cat([item.data for item in items])
-        size = tiles_at_once(self.config.engine["tower_tiles"], *tiles.shape[1:3])
-        pieces = [self.vision(piece) for piece in tiles.split(size)]
-        rows: Tensor = torch.cat(pieces)
-        return [part.flatten(0, 1) for part in rows.split([len(item.data) for item in items])]
+        """One [rows, hidden] tensor an item, computed in bounded pieces."""
+        views = [TowerItem(item.data, item.meta["grid"]) for item in items]
+        return item_rows(self.vision, views, self.config.engine["tower_tiles"])
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Called once for each weight file; names are the official ones."""
@@ -200,16 +194,23 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
 def media_rows(placed: Sequence[tuple[int, MultiModalData]], context: StepContext) -> Tensor:
     """Rows of the flattened prefill batch, int64, one for each feature row.
 
-    ``start`` and ``end`` of an item count from the beginning of its prompt; a sequence's first row in this batch is its
-    offset minus what earlier chunks or the prefix cache have already put into the KV cache.
+    ``start`` of an item counts from the beginning of its prompt, its runs from there; a sequence's first row in this
+    batch is its offset minus what earlier chunks or the prefix cache have already put into the KV cache.
     """
-    spans = [torch.arange(item.start, item.end) for _, item in placed]
+    spans = [_positions(item) for _, item in placed]
     lengths = torch.tensor([len(span) for span in spans])
     sequences = torch.repeat_interleave(torch.tensor([sequence for sequence, _ in placed]), lengths)
     first = context.q_start_loc - context.vision_inputs.history_lengths
     absolute = torch.cat(spans).to(first.device, non_blocking=True)
     rows: Tensor = absolute + first[sequences.to(first.device, non_blocking=True)]
     return rows
+
+
+def _positions(item: MultiModalData) -> Tensor:
+    """Positions of the prompt, int64, that take the rows of an item."""
+    runs = [torch.arange(offset, offset + length) for offset, length in item.meta["runs"]]
+    positions: Tensor = item.start + torch.cat(runs)
+    return positions
 
 
 def _mark_as_missing(module: nn.Module) -> None:

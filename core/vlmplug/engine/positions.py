@@ -56,13 +56,16 @@ def check_positions(prompt: EngineInput, own_positions: bool) -> None:
             )
 
 
-def span_positions(prompt: EngineInput, number: int) -> npt.NDArray[np.int64]:
-    """Positions of a span as lmdeploy takes them: int64 [length, 3], less what text would have in its first place."""
-    span, given = prompt.spans[number], prompt.position_ids
-    own: Sequence[int] = range(span.length)
+def stored_positions(prompt: EngineInput, start: int, end: int) -> npt.NDArray[np.int64]:
+    """Positions of a media item as lmdeploy takes them: int64 [end - start, 3], less what text would have at ``start``.
+
+    :param start: first place of its first span. ``end``: behind the last place of its last one.
+    """
+    given = prompt.position_ids
+    own: Sequence[int] = range(end - start)
     if given is not None:
-        first = given[span.start - 1] + 1 if span.start else 0
-        own = [position - first for position in given[span.start : span.start + span.length]]
+        first = given[start - 1] + 1 if start else 0
+        own = [position - first for position in given[start:end]]
     return np.repeat(np.asarray(own, np.int64)[:, None], _ROWS, axis=1)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from lmdeploy.messages import GenerationConfig
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 
 from vlmplug.engine.json_schema import check_schema
-from vlmplug.engine.positions import check_positions, identity, span_positions
+from vlmplug.engine.positions import check_positions, identity, stored_positions
 from vlmplug.errors import ContextLengthError, OptionError, RequestError
-from vlmplug.model import EngineInput, FamilyModel
+from vlmplug.model import EngineInput, FamilyModel, MediaInput, MediaSpan
 from vlmplug.sampling import Sampling
 
 _MODALITY = "image"
@@ -75,14 +76,25 @@ def within_room(request: EngineRequest, vocabulary: int, longest: int) -> Engine
 
 def _check_spans(prompt: EngineInput) -> None:
     end = 0
-    for span in prompt.spans:
-        item = prompt.media[span.item]
-        if span.start < end or span.start + span.length > len(prompt.input_ids) or span.length != item.tokens:
-            raise RequestError(
-                f"The span of media {span.item} ({span.start}, length {span.length}) does not fit the prompt.",
-                "Check the plugin's inject hook.",
-            )
-        end = span.start + span.length
+    for item, own in _spans_by_item(prompt):
+        for span in own:
+            if span.start < end or span.length < 1 or span.start + span.length > len(prompt.input_ids):
+                raise _misfit(span)
+            end = span.start + span.length
+        if sum(span.length for span in own) != prompt.media[item].tokens:
+            raise _misfit(own[0])
+
+
+def _misfit(span: MediaSpan) -> RequestError:
+    return RequestError(
+        f"The span of media {span.item} ({span.start}, length {span.length}) does not fit the prompt.",
+        "Check the plugin's inject hook.",
+    )
+
+
+def _spans_by_item(prompt: EngineInput) -> list[tuple[int, list[MediaSpan]]]:
+    """The spans of each media item, which stand together."""
+    return [(item, list(own)) for item, own in groupby(prompt.spans, lambda span: span.item)]
 
 
 def hash_media(prompt: EngineInput) -> None:
@@ -92,22 +104,25 @@ def hash_media(prompt: EngineInput) -> None:
 
 
 def multimodal_data(prompt: EngineInput) -> dict[str, list[MultiModalData]] | None:
-    """lmdeploy's media items; fresh objects, because it changes them in place."""
+    """lmdeploy's media items, one for each of ours; fresh objects, because it changes them in place.
+
+    An item reaches from its first span to the end of its last one: lmdeploy never cuts it, nor what is in between.
+    ``meta`` has what `vlmplug.engine.glue` reads: ``runs``, the spans counted from there, and the ``grid``.
+    """
     if not prompt.spans:
         return None
-    return {_MODALITY: [_item(prompt, number) for number in range(len(prompt.spans))]}
+    return {_MODALITY: [_item(prompt, prompt.media[item], own) for item, own in _spans_by_item(prompt)]}
 
 
-def _item(prompt: EngineInput, number: int) -> MultiModalData:
-    span = prompt.spans[number]
-    media, positions = prompt.media[span.item], span_positions(prompt, number)
-    usual = prompt.position_ids is None
+def _item(prompt: EngineInput, media: MediaInput, spans: Sequence[MediaSpan]) -> MultiModalData:
+    start, end = spans[0].start, spans[-1].start + spans[-1].length
+    positions, usual = stored_positions(prompt, start, end), prompt.position_ids is None
     return MultiModalData(
-        data=torch.from_numpy(
-            np.require(media.pixels, requirements=("C", "W"))
-        ),  # a copy where a plugin's is read-only
-        start=span.start,
-        end=span.start + span.length,
+        # a copy where a plugin's is read-only
+        data=[torch.from_numpy(np.require(group, requirements=("C", "W"))) for group in media.groups],
+        start=start,
+        end=end,
+        meta={"runs": tuple((span.start - start, span.length) for span in spans), "grid": media.grid},
         mrope_pos_ids=positions,
         content_hash=media.content_hash if usual else identity(media.content_hash, positions),
     )

@@ -9,6 +9,21 @@ from vlmplug.errors import MediaError
 _FOREVER = 100_000.0
 
 
+def each_second(frame_count: int, fps: float, most: int) -> tuple[int, ...]:
+    """One frame a second; of more than ``most`` as many, evenly chosen. So does MiniCPM-V's ``encode_video``.
+
+    A second has ``round(fps)`` frames, at least one (the official code ends with an error where that is none).
+
+    :param fps: frames per second.
+    :return: frame numbers from 0, in order.
+    """
+    frames = range(0, frame_count, max(1, round(fps)))
+    if len(frames) <= most:
+        return tuple(frames)
+    gap = len(frames) / most
+    return tuple(frames[int(number * gap + gap / 2)] for number in range(most))
+
+
 def segment_middles(
     frame_count: int, fps: float, segments: int, bound_seconds: tuple[float, float] | None = None
 ) -> tuple[int, ...]:

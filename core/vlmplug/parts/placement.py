@@ -33,15 +33,31 @@ Turn: TypeAlias = "Sequence[Text | MediaUnit]"
 #: The official helper of a family for mixed lists: media of a turn, to what stands in front of its text.
 FamilyHelper: TypeAlias = "Callable[[Sequence[MediaUnit]], Sequence[Segment]]"
 Segments: TypeAlias = "tuple[Segment, ...]"
+#: The same where it looks at texts, too: a turn to all that it becomes.
+TurnHelper: TypeAlias = "Callable[[Turn], Segments]"
 
 
 def place(turns: Sequence[Turn], placement: Placement, helper: FamilyHelper) -> list[Segments]:
     """The segments of each of the user's turns; see `PromptOptions.placement` for the three ways."""
+    return place_turns(turns, placement, lambda turn: (*helper(_media(turn)), *_texts(turn)))
+
+
+def place_turns(turns: Sequence[Turn], placement: Placement, helper: TurnHelper) -> list[Segments]:
+    """As `place`, with a helper for whole turns."""
     if placement == "inline":
         return [inline(turn) for turn in turns]
     if placement == "family":
-        return [(*helper(_media(turn)), *_texts(turn)) for turn in turns]
+        return [helper(turn) for turn in turns]
     return [segments for group in _groups(turns) for segments in beside(group)]
+
+
+def joined(turn: Turn, separator: Segment) -> Segments:
+    """Each part where it stands, with ``separator`` between two of them."""
+    return tuple(
+        segment
+        for number, part in enumerate(turn)
+        for segment in ((separator,) if number else ()) + _in_place(part)
+    )
 
 
 def inline(turn: Turn) -> Segments:

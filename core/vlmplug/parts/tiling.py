@@ -92,7 +92,7 @@ def cut_tiles(image: Image.Image, grid: Grid, rule: TilingRule) -> Tiles:
     count = columns * rows
     whole_too = rule.thumbnail and count > 1
     tiles = np.empty((count + whole_too, side, side, 3), np.uint8)
-    canvas, *whole = _resized(image, [(side * columns, side * rows), *[(side, side)] * whole_too])
+    canvas, *whole = resized(image, [(side * columns, side * rows), *[(side, side)] * whole_too])
     cells = np.asarray(canvas).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
     tiles[:count].reshape(rows, columns, side, side, 3)[...] = cells
     if whole_too:
@@ -100,8 +100,8 @@ def cut_tiles(image: Image.Image, grid: Grid, rule: TilingRule) -> Tiles:
     return tiles
 
 
-def _resized(image: Image.Image, sizes: Sequence[Size]) -> list[Image.Image]:
-    """A picture in one or several sizes; those of a large one are made at the same moment.
+def resized(image: Image.Image, sizes: Sequence[Size]) -> list[Image.Image]:
+    """A picture in one or several sizes (bicubic); those of a large one are made at the same moment.
 
     Pillow lets other threads run meanwhile. Of a photograph of twelve megapixels the small whole takes as long as the
     tiles do.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from vlmplug.errors import EngineMissingError
-from vlmplug.model import FamilyModel
+from vlmplug.model import FamilyModel, MediaInput
 from vlmplug.verify.checks import Array
 
 Device = Literal["auto", "cuda", "cpu"]
@@ -24,18 +23,21 @@ class TowerProbe:
         try:
             import torch
 
+            from vlmplug.engine import tower_rows
             from vlmplug.engine.tower import load_tower
         except ImportError as error:
             raise EngineMissingError(
                 f"The vision tower cannot be imported ({error}).", 'Run: pip install "vlmplug[engine]".'
             ) from error
-        self._torch = torch
+        self._torch, self._rows = torch, tower_rows
         self._device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         self._tower = load_tower(model, self._device, dtype)
 
-    def rows(self, pixels: npt.NDArray[np.uint8]) -> Array:
-        """uint8 [tiles, height, width, 3] -> float32 [tiles * tokens, hidden]."""
+    def rows(self, media: MediaInput) -> Array:
+        """What one media item puts into the language model: float32 [tokens, hidden]."""
+        arrays = [np.require(group, requirements=("C", "W")) for group in media.groups]
+        groups = [self._torch.from_numpy(array).to(self._device) for array in arrays]
         with self._torch.inference_mode():
-            output = self._tower(self._torch.from_numpy(pixels).to(self._device))
-        rows: Array = output.flatten(0, 1).float().cpu().numpy()
+            (output,) = self._rows.item_rows(self._tower, [self._rows.TowerItem(groups, media.grid)], media.tiles)
+        rows: Array = output.float().cpu().numpy()
         return rows

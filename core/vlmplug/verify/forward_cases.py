@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -189,13 +190,11 @@ class _Run:
             return []
         if len(prompt.spans) != len(names):
             return [Finding("features", f"expected {len(names)} media, got {len(prompt.spans)}")]
-        rows = case.feature_rows or ((0, 1),) * len(names)
+        steps = case.feature_rows or ((0, 1),) * len(names)
         limit = self.golden.tolerance.features_rel
         return [
-            self._tensor(
-                "features", self.tensors.read(name), tower.rows(prompt.media[span.item].pixels)[first::step], limit
-            )
-            for name, span, (first, step) in zip(names, prompt.spans, rows, strict=True)
+            self._tensor("features", self.tensors.read(name), rows[first::step], limit)
+            for name, rows, (first, step) in zip(names, _span_rows(prompt, tower), steps, strict=True)
         ]
 
     def _options(self) -> EngineOptions:
@@ -219,6 +218,13 @@ def _is_reusable(prompt: EngineInput) -> bool:
     inside = {place for span in prompt.spans for place in range(span.start + 1, span.start + span.length)}
     borders = range(_BLOCK, len(prompt.input_ids), _BLOCK)
     return len(prompt.input_ids) >= 2 * _BLOCK and not inside.issuperset(borders)
+def _span_rows(prompt: EngineInput, tower: TowerProbe) -> Iterator[checks.Array]:
+    """What each span takes of the rows of its media item."""
+    for item, spans in groupby(prompt.spans, lambda span: span.item):
+        rows, begin = tower.rows(prompt.media[item]), 0
+        for span in spans:
+            yield rows[begin : begin + span.length]
+            begin += span.length
 
 
 def _one_by_one(pipeline: Pipeline, requests: list[Request]) -> list[Outcome]:

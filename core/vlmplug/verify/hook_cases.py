@@ -171,14 +171,14 @@ def media_findings(golden: GoldenSet, expect: ExpectedMedia, media: Sequence[Med
     if expect.tiles is not None:
         grid = next((item.grid for item in media if item.grid is not None), None)
         findings.append(checks.check_equal("grid", expect.grid, grid))
-        findings.append(checks.check_equal("tiles", expect.tiles, sum(len(item.pixels) for item in media)))
+        findings.append(checks.check_equal("tiles", expect.tiles, sum(item.tiles for item in media)))
     if expect.tokens is not None:
         findings.append(checks.check_equal("tokens", expect.tokens, sum(item.tokens for item in media)))
     if expect.sizes is not None:
         sizes = [size for item in media for size in item.sizes]
         findings.append(checks.check_sequence("sizes", expect.sizes, sizes))
     if expect.pixels is not None:
-        tiles = [tile for item in media for tile in item.normalised()]
+        tiles = [tile for item in media for tile in item.normalised_tiles()]
         findings += checks.check_pixels(expect.pixels, tiles, pixel_tolerance(golden, expect))
     return findings
 

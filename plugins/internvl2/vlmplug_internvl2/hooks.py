@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from PIL import Image
 
-from vlmplug.conversation import Conversation, PromptOptions, VideoPart
-from vlmplug.errors import CheckpointMismatchError, ConversationError, PlacementError
+from vlmplug.conversation import Conversation, PromptOptions
+from vlmplug.errors import CheckpointMismatchError, PlacementError
 from vlmplug.hooks import hookimpl
-from vlmplug.media import Clip, Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
+from vlmplug.parts.batch_images import batch_images
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.placement import place
 from vlmplug.parts.spans import SlotFormat, inject
@@ -66,7 +64,7 @@ def render_prompt(model: FamilyModel, conversation: Conversation, options: Promp
 def preprocess_media(model: FamilyModel, batch: MediaBatch) -> tuple[MediaInput, ...]:
     """Pictures and frames as tiles."""
     settings: official.InternVLSettings = model.settings
-    images = _images(batch)
+    images = batch_images(batch)
     return tuple(_prepared(image, item, settings) for item, image in zip(batch.items, images, strict=True))
 
 
@@ -82,27 +80,6 @@ def _prepared(image: Image.Image, item: MediaItem, settings: official.InternVLSe
     grid = best_grid(image.size, rule)
     tiles = cut_tiles(image, grid, rule)
     return MediaInput(tiles, len(tiles) * settings.tokens_per_tile, grid, PIXEL_MEAN, PIXEL_STD)
-
-
-def _images(batch: MediaBatch) -> Iterator[Image.Image]:
-    """The picture of each item; the frames of a clip are read at once."""
-    clips = {item.part for item in batch.items if isinstance(batch.media[item.part], VideoPart)}
-    frames = {part: iter(_read(batch, part)) for part in clips}
-    for item in batch.items:
-        source = batch.media[item.part].source
-        if item.part in frames:
-            yield next(frames[item.part])
-        elif isinstance(source, Picture):
-            yield source.image
-        else:
-            raise ConversationError(f"Picture {item.part + 1} is not opened.", "Pass Conversation.opened().media.")
-
-
-def _read(batch: MediaBatch, part: int) -> list[Image.Image]:
-    clip = batch.media[part].source
-    if not isinstance(clip, Clip):
-        raise ConversationError(f"Clip {part + 1} is not opened.", "Pass Conversation.opened().media.")
-    return clip.read([item.frame or 0 for item in batch.items if item.part == part])
 
 
 def _refuse_placeholder(conversation: Conversation) -> None:

@@ -58,9 +58,11 @@ def _limited(prompt: EngineInput, request: LimitedRequest) -> EngineInput:
 
 def without_beginning(prompt: EngineInput, count: int) -> EngineInput:
     """A prompt without its first ``count`` ids; a picture that would be cut goes as a whole."""
-    start = max([count, *(span.start + span.length for span in prompt.spans if span.start < count)])
-    kept = [span for span in prompt.spans if span.start >= start]
-    media = [prompt.media[span.item] for span in kept]
-    spans = tuple(MediaSpan(number, span.start - start, span.length) for number, span in enumerate(kept))
+    cut = {span.item for span in prompt.spans if span.start < count}
+    start = max([count, *(span.start + span.length for span in prompt.spans if span.item in cut)])
+    kept = [span for span in prompt.spans if span.item not in cut]
+    items = list(dict.fromkeys(span.item for span in kept))
+    media = [prompt.media[item] for item in items]
+    spans = tuple(MediaSpan(items.index(span.item), span.start - start, span.length) for span in kept)
     positions = None if prompt.position_ids is None else prompt.position_ids[start:]
     return EngineInput(prompt.input_ids[start:], spans, tuple(media), positions)

@@ -184,6 +184,7 @@ def _manifest(place: _Place, revision: str | None, requires: Iterable[str] | Non
         "limits": {name: value for name, value in vars(kind.limits).items() if value is not None},
         "vision_tower": kind.vision_tower,
         "language_model": kind.language_model,
+        "language_architecture": kind.language_architecture,
         "requires": _versions(requires or ()),
         "hub": {} if place.folder is not None else _hub(place, revision),
     }
