@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+_BYTECODE = Path(__file__).resolve().parent / ".cache" / "bytecode"
+
+if sys.dont_write_bytecode:
+    # Nothing is written beside the sources, as it was wished; but without any bytecode each program that a test starts
+    # would compile PyTorch, transformers and lmdeploy anew, which takes longer than all that it does then.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(_BYTECODE)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(_BYTECODE)
 
 # How long an example takes says more about the machine and its other work than about the code.
 settings.register_profile("vlmplug", deadline=None)

@@ -1,6 +1,6 @@
 """Tensor parallelism against one rank: teacher-forced logits of the same random weights of a type's true shape.
 
-    python benchmarks/ranks.py --model-type internvl2-2b --tokenizer FOLDER --tp 1 2 --dtype float32 --out RESULTS.json
+    python benchmarks/ranks.py --model-type internvl2-2b --tokenizer FOLDER --tp 1 2 --dtype bfloat16 --out RESULTS.json
 
 The first ``--tp`` gives the reference: its greedy tokens are forced on the others, whose logits before each of them are
 compared. An argmax may differ only where the reference's margin is within the tolerance.
@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--model-type", default="internvl2-2b")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--tp", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()

@@ -129,9 +129,11 @@ def test_every_command_that_prints_a_document_shows_one() -> None:
 
 @pytest.mark.parametrize(("call", "text"), DOCUMENTS, ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_documents_have_the_keys_that_the_page_shows(
-    call: list[str], text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    call: list[str], text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(ROOT)
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):  # some commands write there
+        monkeypatch.setenv(variable, str(tmp_path))
     ran = run(capsys, *call)
     assert ran.code == 0
     assert keys(json.loads(text)) == keys(ran.json)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from vlmplug.event_loop import run_apart
+from vlmplug.event_loop import gathered, run_apart
 
 
 async def double(value: int) -> int:
@@ -80,3 +80,40 @@ def test_an_interrupt_cancels_it_and_waits_for_its_end() -> None:
         signal.signal(signal.SIGALRM, before)
     assert ended == ["cleaned up"]
     assert time.monotonic() - start < 5
+
+
+class TestGathered:
+    """Several coroutines at once."""
+
+    def test_the_results_in_order(self) -> None:
+        async def wait(seconds: float) -> float:
+            await asyncio.sleep(seconds)
+            return seconds
+
+        assert asyncio.run(gathered(map(wait, (0.02, 0.0, 0.01)))) == [0.02, 0.0, 0.01]
+        assert asyncio.run(gathered([])) == []
+
+    @pytest.mark.parametrize("cancelled", [False, True], ids=["one fails", "the caller is cancelled"])
+    def test_what_is_under_way_is_cancelled(self, cancelled: bool) -> None:
+        ended: list[str] = []
+
+        async def forever() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append("cancelled")
+
+        async def fail() -> None:
+            await asyncio.sleep(0.01)
+            if not cancelled:
+                raise KeyError("mine")
+
+        async def work() -> None:
+            task = asyncio.ensure_future(gathered([forever(), fail(), forever()]))
+            await asyncio.sleep(0.05)
+            task.cancel()  # without effect where it has ended
+            await task
+
+        with pytest.raises(asyncio.CancelledError if cancelled else KeyError):
+            asyncio.run(work())
+        assert ended == ["cancelled"] * 2

@@ -285,7 +285,11 @@ def test_a_plugin_that_is_not_installed_says_how_to_install_it(tmp_path: Path) -
 REGISTERED = {"distribution": "vlmplug-internvl2", "package": "no_such_package"}
 ABSENT = [
     ({"internvl2": REGISTERED}, {}, "Plugin internvl2 is not installed. Run: pip install vlmplug-internvl2"),
-    ({"internvl2": {**REGISTERED, "enabled": False}}, {}, "Plugin internvl2 is off: write `enabled: true` below"),
+    (
+        {"internvl2": {**REGISTERED, "enabled": False}},
+        {},
+        "Plugin internvl2 is off: `vlmplug plugins enable internvl2`, or change ",
+    ),
     ({"internvl2": REGISTERED}, {"plugins_blocked": ["internvl2"]}, "Plugin internvl2 is listed in plugins_blocked of"),
     ({"internvl2": {"manifest": "broken.yaml"}}, {}, "broken.yaml:1: the document: the key 'plugin' is missing."),
     ({}, {}, "Its checkpoint is OpenGVLab/InternVL2-2B on Hugging Face. To run it here, write a plugin"),

@@ -212,7 +212,8 @@ def test_several_types_fit(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(AmbiguousModelError) as caught:
         found.unique()
     assert "internvl3-1b (language model Qwen2.5-0.5B)" in caught.value.problem
-    assert caught.value.remedy == f"Name the one you mean: --model TYPE --model-dir {folder}"
+    in_python, flags = f"load(TYPE, folder='{folder}') in Python", f"--model TYPE --model-dir {folder}"
+    assert caught.value.remedy == f"Name the one you mean: {in_python}, {flags} at the command line."
 
 
 def test_the_name_of_a_cache_is_a_hint_and_no_more(registry: Registry, tmp_path: Path) -> None:

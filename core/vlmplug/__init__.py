@@ -100,13 +100,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """A public name, imported from its module on first use."""
-    home = next((module for module, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module 'vlmplug' has no attribute {name!r}")
-    from importlib import import_module
+    from vlmplug.public_names import public_name
 
-    value: object = getattr(import_module(f"vlmplug.{home}"), name)
-    globals()[name] = value
+    value = globals()[name] = public_name(__name__, _HOMES, name)
     return value
 
 

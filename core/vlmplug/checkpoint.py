@@ -11,6 +11,7 @@ from vlmplug.errors import CheckpointError, CheckpointMismatchError
 from vlmplug.model import ModelSource
 from vlmplug.model_type import Family, ModelType
 from vlmplug.registry import Registry
+from vlmplug.remedy import MODEL_FOLDER
 from vlmplug.signs import contradictions
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def find_folder(entry: ModelType, folder: Path | None = None) -> Path:
     if found is None:
         raise CheckpointError(
             f"The checkpoint of {entry.name} is not on this machine.",
-            f"Run `vlmplug models pull {entry.name}`, or name the folder that it is in: --model-dir FOLDER.",
+            f"Run `vlmplug models pull {entry.name}`, or name the folder that it is in: {MODEL_FOLDER}.",
         )
     if not found.is_dir():
         raise CheckpointError(f"{found} is not a folder.", "Name the folder that holds config.json.")
@@ -75,7 +76,7 @@ def shape_config(registry: Registry, model_type: str) -> dict[str, Any]:
     entry = registry.model_type(model_type)
     if entry.shape is None:
         raise CheckpointError(
-            f"The manifest of {entry.name} says nothing about its shape.", "Name a model folder: --model-dir FOLDER."
+            f"The manifest of {entry.name} says nothing about its shape.", f"Name a model folder: {MODEL_FOLDER}."
         )
     return {**registry.family(entry.family).config, **entry.shape.config}
 

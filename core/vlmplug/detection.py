@@ -15,6 +15,7 @@ from vlmplug.light_dataclass import dataclass
 from vlmplug.model_type import Family, ModelType
 from vlmplug.quantisation import QUANTISATION, quantisation_method
 from vlmplug.registry import Registry
+from vlmplug.remedy import either
 from vlmplug.signs import contradictions, shown
 
 #: Keys of ``config.json`` that give the shapes of weights. Training and saving change others.
@@ -87,7 +88,8 @@ def detect_family(registry: Registry, folder: Path, config: Mapping[str, Any]) -
     listed = ", ".join(named) or "none"
     if fitting:
         both = " and ".join(family.name for family in fitting)
-        raise CheckpointMismatchError(f"{folder / CONFIG} fits the families {both}.", "Name a model type: --model TYPE")
+        how = either("load(TYPE, folder=…)", "--model TYPE")
+        raise CheckpointMismatchError(f"{folder / CONFIG} fits the families {both}.", f"Name a model type: {how}.")
     reasons = "".join(f" It is not {name}: {reason[0]}." for name, reason in against.items())
     raise CheckpointMismatchError(
         f"{folder / CONFIG} names the architecture {listed}, which no family here has.{reasons}",

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, reduce
 from pathlib import Path
 
-from vlmplug.cache_folder import cache_folder_if_any
 from vlmplug.document_cache import DocumentCache
 from vlmplug.errors import ManifestError, RegistryError
 from vlmplug.installed import InstalledPlugin, installed_plugins
@@ -20,6 +19,7 @@ from vlmplug.light_dataclass import dataclass, field
 from vlmplug.nearest import did_you_mean
 from vlmplug.registry_file import ALLOWED, BLOCKED, PluginList, RegistryFile, read_registry_file
 from vlmplug.statement import PackageManifest, Statement, same_distribution
+from vlmplug.user_folder import cache_folder_if_any
 
 
 @dataclass(frozen=True)

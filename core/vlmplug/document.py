@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vlmplug.bounded_file import read_start
 from vlmplug.errors import ManifestError
 from vlmplug.nearest import did_you_mean
+from vlmplug.number import is_whole
 
 if TYPE_CHECKING:
     from vlmplug.document_cache import DocumentCache
@@ -136,7 +137,7 @@ class Value:
         number = self.data()
         if isinstance(number, float) and number.is_integer():
             number = int(number)
-        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+        if not is_whole(number) or not low <= number <= high:
             raise self.error(f"{self._shown()} is not a whole number from {low} to {high}.")
         return number
 

@@ -31,8 +31,7 @@
     │   ├── EngineMissingError     the extra ``vlmplug[engine]`` is not installed
     │   ├── DeviceError            no such device, or one that cannot be used
     │   ├── EngineMemoryError      too little memory for weights or cache
-    │   ├── EngineStoppedError     the engine ended while a request was under way
-    │   └── GenerationCancelledError  the caller cancelled the request
+    │   └── EngineStoppedError     the engine ended while a request was under way
     ├── HubError                   a model hub, or a download from it
     │   ├── HubUnreachableError    no connection, or no answer in time
     │   ├── HubAccessError         the hub wants an account, a token or consent first
@@ -44,6 +43,9 @@
     ├── InstallError               a plugin that cannot be installed or uninstalled
     ├── GoldenSetError             a reference set that is not of format 1
     └── RecordError                a record of a verification or a measurement
+
+A request that its caller gives up is no error of these: a stream that was closed is at its end, and whoever waits for a
+task that was cancelled gets `asyncio.CancelledError`.
 
 Each message says what was wrong, where, what was expected, and how to mend it. ``remedy`` holds the last part on
 its own, so that a terminal can show it on a line of its own.
@@ -182,10 +184,6 @@ class EngineMemoryError(EngineError):
 
 class EngineStoppedError(EngineError):
     """The engine ended while a request was under way."""
-
-
-class GenerationCancelledError(EngineError):
-    """The caller cancelled the request."""
 
 
 class HubError(VlmplugError):

@@ -1,10 +1,10 @@
-"""Waiting for a coroutine from ordinary code, also where an event loop runs in this thread already."""
+"""Waiting for coroutines: from ordinary code, also where an event loop runs in this thread already; and for several."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -34,3 +34,16 @@ def run_apart(coroutine: Coroutine[Any, Any, T]) -> T:
             with contextlib.suppress(RuntimeError):  # it has just ended, and its loop is closed
                 begun.result()()
         thread.close()
+
+
+async def gathered(work: Iterable[Awaitable[T]]) -> list[T]:
+    """What all of it returns, in order; it runs at the same time.
+
+    The first error, and whoever cancels the waiting, cancels what is still under way.
+    """
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

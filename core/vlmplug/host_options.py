@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlmplug.errors import OptionError
+from vlmplug.number import is_number
 
 if TYPE_CHECKING:
     from vlmplug.trace import Tracer
@@ -63,4 +64,4 @@ def more_time(option: str) -> str:
 
 
 def _is_duration(seconds: object) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= LONGEST
+    return is_number(seconds) and 0 < seconds <= LONGEST

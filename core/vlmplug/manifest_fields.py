@@ -10,6 +10,7 @@ from typing import Any, cast
 from vlmplug.document import Value
 from vlmplug.media_option import MEDIA, OPTION_TYPES, MediaOption, Medium, OptionType
 from vlmplug.model_type import Hub, Licence, Limits
+from vlmplug.number import is_number
 
 #: Required keys and others.
 LICENCE_KEYS = (("name",), ("note", "url", "accept"))
@@ -235,4 +236,4 @@ def _range(value: Value) -> tuple[float | None, float | None]:
 
 
 def _is_end(end: Any) -> bool:
-    return end is None or (isinstance(end, int | float) and not isinstance(end, bool))
+    return end is None or is_number(end)

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from vlmplug.errors import OptionError
 from vlmplug.light_dataclass import dataclass
 from vlmplug.nearest import did_you_mean
+from vlmplug.number import is_number
 
 OptionType = Literal["integer", "number", "boolean", "word", "interval"]
 Medium = Literal["image", "video"]
@@ -54,7 +55,7 @@ class MediaOption:
 
     def within(self, value: Any) -> bool:
         """Whether ``value`` is a finite number between the bounds."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value) or not math.isfinite(value):
             return False
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from vlmplug.errors import OptionError
+from vlmplug.number import check_whole, is_number
 
 Addresses = Literal["any", "public", "none"]
 
@@ -39,13 +40,8 @@ class MediaPolicy:
             raise OptionError(f"addresses is {self.addresses!r}.", f"Use one of {', '.join(ADDRESSES)}.")
         if not isinstance(self.local_files, bool):
             raise OptionError(f"local_files is {self.local_files!r}.", "Give true or false.")
-        _whole("download_bytes", self.download_bytes, 1)
-        _whole("redirects", self.redirects, 0)
+        check_whole("download_bytes", self.download_bytes, 1)
+        check_whole("redirects", self.redirects, 0)
         seconds = self.download_seconds
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        if not is_number(seconds) or not 0 < seconds < math.inf:
             raise OptionError(f"download_seconds is {seconds!r}.", "Give a number of seconds above 0.")
-
-
-def _whole(name: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise OptionError(f"{name} is {value!r}.", f"Give a whole number of at least {low}.")

@@ -65,7 +65,7 @@ class PluginRecord:
         if self.blocked is not None:
             return f"Plugin {self.name} is {self.blocked}: change that list."
         if not self.enabled:
-            return f"Plugin {self.name} is off: write `enabled: true` below its name in a registry file."
+            return f"Plugin {self.name} is off: `vlmplug plugins enable {self.name}`, or change {self.source}."
         return "" if self.error is None else f"{self.error.problem} {self.error.remedy}".rstrip()
 
 

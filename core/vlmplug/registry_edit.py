@@ -1,25 +1,24 @@
-"""Changes the user's registry file by one key and leaves every other byte as it is, comments included."""
+"""Changes the user's registry file by one value and leaves every other byte as it is, comments included."""
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 from vlmplug.errors import RegistryError
 from vlmplug.registry_file import FORMAT, read_registry_file
-
-if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, Node
+from vlmplug.yaml_edit import Layout, written
 
 KEY = "default_model_type"
 
-_NEW_FILE = """\
+_FIRST = "registry"
+_NEW_FILE = f"""\
 # Your own registry of vlmplug: plugins, values of model types, and what is taken where no model is named.
 # `vlmplug plugins schema registry` prints its format.
+{_FIRST}: {FORMAT}
 """
 
 
@@ -29,11 +28,7 @@ def set_default(file: Path, model_type: str) -> None:
     :raises RegistryError: the file is broken, laid out in a way that cannot be changed safely, or cannot be written;
         it is left as it was.
     """
-    if not os.path.lexists(file):
-        _replace(file, f"{_NEW_FILE}registry: {FORMAT}\n{KEY}: {_written(model_type)}\n")
-        return
-    text = _checked_text(file)
-    _write_checked(file, text, _Layout(text).with_default(_written(model_type)), model_type)
+    _set(file, (KEY,), model_type, written(model_type))
 
 
 def unset_default(file: Path) -> bool:
@@ -42,86 +37,74 @@ def unset_default(file: Path) -> bool:
     :returns: whether there was one.
     :raises RegistryError: as `set_default`.
     """
-    if not os.path.lexists(file):
-        return False
     text = _checked_text(file)
-    changed = _Layout(text).without_default()
-    if changed == text:
+    if text is None or KEY not in (before := _data(file, text)):
         return False
-    _write_checked(file, text, changed, None)
+    after = {key: value for key, value in before.items() if key != KEY}
+    _write_checked(file, Layout(text, _FIRST).without(KEY), after, KEY)
     return True
 
 
-def _written(model_type: str) -> str:
-    """The name as YAML reads it back as text."""
-    return model_type if re.fullmatch(r"(?!(?:null|true|false)$)[a-z][a-z0-9._-]*", model_type) else f'"{model_type}"'
+def set_enabled(file: Path, plugin: str, enabled: bool) -> bool:
+    """Writes into a registry file whether a plugin counts; one that is not there is made.
+
+    :returns: whether the file said something else before.
+    :raises RegistryError: as `set_default`.
+    """
+    return _set(file, ("plugins", plugin, "enabled"), enabled, str(enabled).lower())
 
 
-@dataclass
-class _Layout:
-    """The text of a registry file and where its keys stand in it."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        import yaml
-
-        # The parser in Python: its marks count characters of the text, whatever they are.
-        self.top = cast("MappingNode", yaml.compose(self.text, Loader=yaml.SafeLoader))
-        self.pairs: dict[str, tuple[Node, Node]] = {key.value: (key, value) for key, value in self.top.value}
-
-    def with_default(self, value_text: str) -> str:
-        """The text with that default; a new line stands behind that of ``registry``."""
-        if KEY in self.pairs:
-            value = self.pairs[KEY][1]
-            start, end = value.start_mark.index, value.end_mark.index
-            return f"{self.text[:start]}{' ' if start == end else ''}{value_text}{self.text[end:]}"
-        key, value = self.pairs["registry"]
-        if self.top.flow_style:
-            end = value.end_mark.index
-            return f"{self.text[:end]}, {KEY}: {value_text}{self.text[end:]}"
-        place, line_end = self._next_line(value.end_mark.index)
-        line = f"{' ' * key.start_mark.column}{KEY}: {value_text}{line_end}"
-        separator = "" if self.text[:place].endswith(("\n", "\r")) else line_end
-        return f"{self.text[:place]}{separator}{line}{self.text[place:]}"
-
-    def without_default(self) -> str:
-        """The text without the key, its line, and what stands behind it on that line."""
-        if KEY not in self.pairs:
-            return self.text
-        key, value = self.pairs[KEY]
-        if self.top.flow_style:
-            before, behind = self.text[: key.start_mark.index], self.text[value.end_mark.index :]
-            return before.rstrip().removesuffix(",") + behind
-        place, _ = self._next_line(value.end_mark.index)
-        return self.text[: key.start_mark.index - key.start_mark.column] + self.text[place:]
-
-    def _next_line(self, index: int) -> tuple[int, str]:
-        """Where the line after that of a place begins, and how the file ends its lines."""
-        match = re.compile(r"\r\n|\r|\n").search(self.text, index)
-        ending = re.search(r"\r\n|\r|\n", self.text)
-        return match.end() if match else len(self.text), ending[0] if ending else "\n"
+def _set(file: Path, path: Sequence[str], value: object, value_text: str) -> bool:
+    """Writes one value; whether that changed anything."""
+    text = _checked_text(file)
+    before = {} if text is None else _data(file, text)
+    if _at(before, path) == value:
+        return False
+    text = _NEW_FILE if text is None else text
+    expected = _with(_data(file, text), path, value)
+    _write_checked(file, Layout(text, _FIRST).with_value(path, value_text), expected, ".".join(path))
+    return True
 
 
-def _checked_text(file: Path) -> str:
+def _checked_text(file: Path) -> str | None:
+    """What the file says; None: it is not there."""
+    if not os.path.lexists(file):
+        return None
     read_registry_file(file, "user")
     return file.read_bytes().decode("utf-8")
 
 
-def _write_checked(file: Path, before: str, after: str, model_type: str | None) -> None:
-    """Writes the new text if it says what the old one said, and the default, and nothing else."""
+def _data(file: Path, text: str) -> dict[str, Any]:
     from vlmplug.composer import compose
 
-    expected = {**compose(file, before).data(), KEY: model_type}
+    data: dict[str, Any] = compose(file, text).data()
+    return data
+
+
+def _at(data: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _with(data: Any, path: Sequence[str], value: object) -> Any:
+    if not path:
+        return value
+    inner = data if isinstance(data, Mapping) else {}
+    return {**inner, path[0]: _with(inner.get(path[0]), path[1:], value)}
+
+
+def _write_checked(file: Path, text: str, expected: Mapping[str, Any], key: str) -> None:
+    """Writes a text if it says what is expected, and nothing else."""
     try:
-        found = {KEY: None, **compose(file, after).data()}
+        found = _data(file, text)
     except (RegistryError, TypeError):
         found = None
     if found != expected:
         raise RegistryError(
-            f"{file} is laid out in a way that cannot be changed safely.", f"Change {KEY} in it by hand."
+            f"{file} is laid out in a way that cannot be changed safely.", f"Change {key} in it by hand."
         )
-    _replace(file, after)
+    _replace(file, text)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -26,6 +26,7 @@ from vlmplug.light_dataclass import dataclass
 from vlmplug.model_type import Family, KnownType, ModelType
 from vlmplug.nearest import did_you_mean, nearest
 from vlmplug.registry import Registry
+from vlmplug.remedy import either
 
 Rule = Literal["model type", "alias", "hub id", "folder", "hub cache folder"]
 
@@ -140,7 +141,8 @@ def _by_hub_id(registry: Registry, text: str, reference: HubReference) -> Resolu
     carriers = [Candidate(entry.name, True, f"has the hub id {reference.repository}") for entry in fits]
     family = registry.family(fits[0].family)
     unique = fits[0] if len(fits) == 1 else None
-    error = None if unique else _ambiguous(f"The hub id {reference.repository} is that of", fits, "--model TYPE")
+    how = either("load(TYPE)", "--model TYPE")
+    error = None if unique else _ambiguous(f"The hub id {reference.repository} is that of", fits, how)
     return Resolution(text, "hub id", unique, family, because, (*carriers, *_shadowed(text)), reference, error=error)
 
 
@@ -184,17 +186,21 @@ def _undecided(
     if fits:
         hint = cached_repository(folder)
         named = f" Its path speaks of {hint.repository}, but names of folders decide nothing." if hint else ""
-        return _ambiguous(f"The files in {folder} fit", fits, f"--model TYPE --model-dir {folder}", named)
+        return _ambiguous(f"The files in {folder} fit", fits, _with_type(folder), named)
     nearest = f" The nearest, {considered[0].name}: {considered[0].why}." if considered else ""
     return AmbiguousModelError(
         f"{folder} holds a checkpoint of family {family.name}, but none of its model types fits.{nearest}",
-        f"Name the model type that it was made from: --model TYPE --model-dir {folder}",
+        f"Name the model type that it was made from: {_with_type(folder)}.",
     )
 
 
-def _ambiguous(said: str, fits: list[ModelType], flags: str, more: str = "") -> AmbiguousModelError:
+def _with_type(folder: Path) -> str:
+    return either(f"load(TYPE, folder={str(folder)!r})", f"--model TYPE --model-dir {folder}")
+
+
+def _ambiguous(said: str, fits: list[ModelType], how: str, more: str = "") -> AmbiguousModelError:
     told = "; ".join(f"{name} ({facts})" for name, facts in differences(fits).items())
-    return AmbiguousModelError(f"{said} {len(fits)} model types: {told}.{more}", f"Name the one you mean: {flags}")
+    return AmbiguousModelError(f"{said} {len(fits)} model types: {told}.{more}", f"Name the one you mean: {how}.")
 
 
 def _is_at(entry: ModelType | KnownType, reference: HubReference) -> bool:

@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 
+from vlmplug.number import is_number
+
 
 def is_index(value: object) -> bool:
     """A whole number from 0."""
@@ -46,4 +48,4 @@ def is_data(value: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number(value) and math.isfinite(value)

@@ -131,7 +131,8 @@ def write_run_record(record: RunRecord, folder: Path) -> Path:
         file.write_text(record.text(), encoding="utf-8", newline="\n")
     except OSError as error:
         raise RecordError(
-            f"{file} cannot be written: {error.strerror}.", "Name a folder for the records with --record-folder."
+            f"{file} cannot be written: {error.strerror}.",
+            "Give another folder for the records: --record-folder at the command line.",
         ) from error
     return file
 

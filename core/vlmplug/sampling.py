@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vlmplug.errors import OptionError
+from vlmplug.number import check_whole, is_number, is_whole
 
 FinishReason = Literal["stop", "length", "cancelled"]
+
+#: Above every context length and every vocabulary.
+_MOST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,14 @@ class Sampling:
     json_schema: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        _whole("max_new_tokens", self.max_new_tokens, 1)
+        check_whole("max_new_tokens", self.max_new_tokens, 1, _MOST)
         _within("temperature", self.temperature, 0.0, 2.0)
-        _whole("top_k", self.top_k, 0)
+        check_whole("top_k", self.top_k, 0, _MOST)
         _within("top_p", self.top_p, 1e-6, 1.0)
         _within("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)
         if self.logprobs is not None:
-            _whole("logprobs", self.logprobs, 1)
-        if self.seed is not None and not _is_whole(self.seed):
+            check_whole("logprobs", self.logprobs, 1, _MOST)
+        if self.seed is not None and not is_whole(self.seed):
             raise OptionError(f"seed is {self.seed!r}.", "Give a whole number.")
         _all_of("stop_ids", self.stop_ids, int)
         _all_of("stop_words", self.stop_words, str)
@@ -141,21 +145,11 @@ class Answer:
         return (self.generated_tokens - 1) / seconds if self.generated_tokens > 1 and seconds > 0 else 0.0
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _whole(name: str, value: object, low: int) -> None:
-    if not _is_whole(value):
-        raise OptionError(f"{name} is {value!r}.", "Give a whole number.")
-    _within(name, value, low, 10_000_000)
-
-
 def _all_of(name: str, values: object, kind: type) -> None:
     if not isinstance(values, tuple) or not all(type(value) is kind for value in values):
         raise OptionError(f"{name} is {values!r}.", f"Give a tuple of {kind.__name__}.")
 
 
 def _within(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise OptionError(f"{name} is {value!r}.", f"Give a number from {low} to {high}.")

@@ -13,6 +13,7 @@ from vlmplug.checkpoint import shape_config
 from vlmplug.config_json import CONFIG
 from vlmplug.errors import CheckpointError
 from vlmplug.registry import Registry
+from vlmplug.remedy import either
 
 #: What official checkpoints keep a tokenizer and its stop tokens in. Settings of the preprocessing come from the
 #: manifest alone.
@@ -60,7 +61,7 @@ def embedded_tokenizer(registry: Registry, model_type: str) -> Path:
     if folder is None:
         raise CheckpointError(
             f"There is no tokenizer for the family {family} on this machine.",
-            "Name a folder with tokenizer files of the family: --tokenizer FOLDER.",
+            f"Name a folder with tokenizer files of the family: {either('tokenizer=FOLDER', '--tokenizer FOLDER')}.",
         )
     return folder
 

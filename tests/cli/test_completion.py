@@ -51,9 +51,10 @@ def completed(program: Path, line: str) -> list[str]:
     [
         ("vlmplug ", {"models", "plugins", "infer", "render", "verify", "completion"}),
         ("vlmplug plug", {"plugins"}),
-        ("vlmplug plugins ", {"list", "show", "doctor", "install", "uninstall"}),
+        ("vlmplug plugins ", {"list", "show", "doctor", "enable", "disable", "install", "uninstall"}),
         ("vlmplug plugins show ", {"internvl2", "tiny"}),
         ("vlmplug plugins doctor in", {"internvl2"}),
+        ("vlmplug plugins disable t", {"tiny"}),
         ("vlmplug plugins doctor --o", {"--offline"}),
         ("vlmplug models show internvl2-t", {"internvl2-tiny"}),
         ("vlmplug render --model internvl2-t", {"internvl2-tiny"}),

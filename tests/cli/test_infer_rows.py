@@ -106,11 +106,11 @@ def test_errors_before_a_model_is_loaded(
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
-    count = 300
+    count = 120
     source = write(tmp_path / "a.jsonl", [{"query": f"<image>{n}?", "images": [SHAPES]} for n in range(count)])
     target = tmp_path / "out.jsonl"
     command = [sys.executable, "-m", "vlmplug", "infer", "--device", "cpu"]
-    command += ["--val-dataset", str(source), "--output", str(target)]
+    command += ["--val-dataset", str(source), "--output", str(target), "--max-new-tokens", "12"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 200
     while (not target.exists() or target.read_bytes().count(b"\n") < 20) and time.monotonic() < end:

@@ -69,8 +69,3 @@ def test_flags_of_old_command_lines_in_their_spelling(run: Run) -> None:
     assert remarks(*(word.replace("_", "-") for word in line)) == []
     ran = run("infer", "--merge_lora", "--model_type", "internvl2-tiny")
     assert (ran.code, ran.err.splitlines()[0]) == (1, "error: --merge-lora true: LoRA weights are not read.")
-
-
-def test_truncation_is_refused() -> None:
-    with pytest.raises(OptionError, match="loses its pictures"):
-        remarks("--truncation-strategy", "truncation_left")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from tests.compat.conftest import SHAPES
-from vlmplug.compat.swift.limit import LimitedPreparer, LimitedRequest, without_beginning
+from vlmplug.compat.swift.limit import LimitedPreparer, LimitedRequest, TruncatingPreparer, without_beginning
 from vlmplug.conversation import Conversation, PromptOptions, user_message
-from vlmplug.errors import ContextLengthError
+from vlmplug.errors import ContextLengthError, OptionError
 from vlmplug.host import PluginHost
 from vlmplug.model import EngineInput, MediaInput, MediaSpan
 from vlmplug.pipeline import Prepared, Request, open_preparer
 from vlmplug.registry import load_registry
+from vlmplug.sampling import Sampling
 
 MEDIA = tuple(
     MediaInput(np.full((1, 2, 2, 3), shade, np.uint8), 3, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) for shade in range(2)
@@ -106,3 +107,28 @@ def test_a_longer_one_is_cut(preparer: LimitedPreparer) -> None:
     assert len(cut.input_ids) <= 20
     assert cut.input_ids == whole.input_ids[-len(cut.input_ids) :]
     assert [found.engine_input for found in told] == [cut]
+
+
+@pytest.mark.parametrize("answer", [1, 20, 30])
+def test_room_for_the_answer_is_made_by_cutting(preparer: LimitedPreparer, answer: int) -> None:
+    request = Request(CONVERSATION, PromptOptions("beside"), Sampling(max_new_tokens=answer))
+    whole = preparer.prepare(request).engine_input.input_ids
+    length = len(whole) + 20
+    cutting = TruncatingPreparer(PluginHost(load_registry()), preparer.model, length)
+    cut = cutting.prepare(request).engine_input.input_ids
+    assert cut == whole[-len(cut) :]
+    assert len(cut) + answer <= length
+    assert (len(cut) == len(whole)) == (answer <= 20)
+
+
+def test_without_a_length_it_is_the_model_s(preparer: LimitedPreparer) -> None:
+    cutting = TruncatingPreparer(PluginHost(load_registry()), preparer.model, None)
+    request = Request(CONVERSATION, PromptOptions("beside"), Sampling(max_new_tokens=preparer.model.context_length - 9))
+    assert len(cutting.prepare(request).engine_input.input_ids) <= 9
+
+
+def test_an_answer_that_may_take_everything(preparer: LimitedPreparer) -> None:
+    cutting = TruncatingPreparer(PluginHost(load_registry()), preparer.model, 64)
+    request = Request(CONVERSATION, PromptOptions("beside"), Sampling(max_new_tokens=64))
+    with pytest.raises(OptionError, match="max_new_tokens is 64, and prompt and answer may take 64"):
+        cutting.prepare(request)

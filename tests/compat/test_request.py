@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import pytest
 
 from tests.compat.conftest import AFTER, BEFORE, CLIP, SHAPES
-from vlmplug.compat.swift import get_template
-from vlmplug.compat.swift.request import read_request
+from vlmplug.compat.swift.request import RequestDefaults, read_request
 from vlmplug.compat.swift.tokenizer import HfTokenizer
-from vlmplug.conversation import Conversation, PromptOptions, user_message
+from vlmplug.conversation import Conversation, ImagePart, PromptOptions, TextPart, user_message
 from vlmplug.errors import ConversationError, MediaError
+from vlmplug.media import Picture
 from vlmplug.pipeline import Prepared, Request
 
 HEAD = "<|im_end|><|im_start|>user\n"
 TAIL = "<|im_end|><|im_start|>assistant\n"
+DEFAULTS = RequestDefaults("internvl2")
 
 
-def prepared(tokenizer: HfTokenizer, request: dict[str, Any], **template: Any) -> Prepared:
-    found = read_request(request, get_template("internvl2", tokenizer, **template), "internvl2", {})
+TEXT = {"type": "text", "text": "<image>, "}
+
+
+def asked(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def prepared(tokenizer: HfTokenizer, request: dict[str, Any]) -> Prepared:
+    found = read_request(request, DEFAULTS)
     return tokenizer.preparer.prepare(Request(found.conversation, found.options))
 
 
-def shown(tokenizer: HfTokenizer, request: dict[str, Any], **template: Any) -> str:
+def shown(tokenizer: HfTokenizer, request: dict[str, Any]) -> str:
     """The prompt behind its system part."""
-    return prepared(tokenizer, request, **template).prompt.text().partition(HEAD)[2]
+    return prepared(tokenizer, request).prompt.text().partition(HEAD)[2]
 
 
 def test_it_is_the_official_prompt(tokenizer: HfTokenizer) -> None:
@@ -59,6 +66,14 @@ def test_it_is_the_official_prompt(tokenizer: HfTokenizer) -> None:
         ),
         ({"query": "See <image>"}, "See <image>"),
         ({"messages": [{"role": "user", "content": "Hello"}]}, "Hello"),
+        ({"messages": [asked("<image>What?")], "images": [SHAPES]}, "<image>What?"),
+        ({"messages": [{**asked("What?"), "images": [SHAPES]}]}, "<image>\nWhat?"),
+        ({"messages": [asked([{"type": "text", "text": "See <image>"}])]}, "See <image>"),
+        ({"messages": [asked([{"type": "text", "text": "See <image>"}])], "images": [SHAPES]}, "See <image>"),
+        (
+            {"messages": [asked([TEXT, {"type": "image", "image": SHAPES}, TEXT])]},
+            "<image>, <image><image>, ",
+        ),
     ],
 )
 def test_places_in_the_prompt(tokenizer: HfTokenizer, request_: dict[str, Any], expected: str) -> None:
@@ -71,38 +86,49 @@ def test_clips(tokenizer: HfTokenizer) -> None:
         assert shown(tokenizer, request) == f"{frames}Describe.{TAIL}"
 
 
-def test_text_is_text_unless_the_template_says_otherwise(tokenizer: HfTokenizer) -> None:
-    template = get_template("internvl2", tokenizer)
-    parsing = copy(template)
-    parsing.parse_special_tokens = True
-    literal, parsed = (
-        read_request({"query": "<|im_end|>"}, each, "internvl2", {}).options for each in (template, parsing)
-    )
+def test_text_is_text_unless_the_caller_says_otherwise() -> None:
+    parsing = RequestDefaults("internvl2", None, PromptOptions("beside", parse_special_tokens=True))
+    literal, parsed = (read_request({"query": "<|im_end|>"}, each).options for each in (DEFAULTS, parsing))
     assert (literal.parse_special_tokens, parsed.parse_special_tokens) == (False, True)
 
 
-def test_objects_become_the_family_s_tokens(tokenizer: HfTokenizer) -> None:
+def test_objects_become_the_family_s_tokens() -> None:
     box = {"caption": "star", "bbox": [0, 0, 500, 500], "bbox_type": "norm_1000", "image": 0}
     request = {"query": "<image>Is <ref-object> at <bbox>?", "images": [SHAPES], "objects": [box]}
-    found = read_request(request, get_template("internvl2", tokenizer), "internvl2", {})
+    found = read_request(request, DEFAULTS)
     assert found.conversation.turns[0].text == "<image>Is <ref>star</ref> at <box>[[0, 0, 500, 500]]</box>?"
     assert found.options.parse_special_tokens
     assert found.dialogue.query == request["query"]
+
+
+def test_objects_in_parts_of_messages() -> None:
+    box = {"caption": "star", "bbox": [0, 0, 16, 8]}
+    reference, box_tag = ({"type": "text", "text": text} for text in ("<ref-object>", "<bbox>?"))
+    parts = [reference, {"type": "image", "image": SHAPES}, box_tag]
+    found = read_request({"messages": [asked(parts)], "objects": [box]}, DEFAULTS)
+    first, picture, last = found.conversation.turns[0].parts
+    assert isinstance(picture, ImagePart)
+    assert isinstance(picture.source, Picture)  # the box is in pixels, so that it was looked at
+    width, height = picture.source.image.size
+    right, bottom = 16 * 1000 // width, 8 * 1000 // height
+    assert (first, last) == (TextPart("<ref>star</ref>"), TextPart(f"<box>[[0, 0, {right}, {bottom}]]</box>?"))
+    assert found.options == PromptOptions("inline", parse_special_tokens=True)
 
 
 @pytest.mark.parametrize(
     ("system", "default", "expected"),
     [(None, None, None), (None, "Count.", "Count."), ("Say.", "Count.", "Say."), ("", "Count.", ""), (None, "", "")],
 )
-def test_system_prompts(tokenizer: HfTokenizer, system: Any, default: Any, expected: Any) -> None:
-    template = get_template("internvl2", tokenizer, default)
-    found = read_request({"query": "Hello", "system": system}, template, "internvl2", {})
-    assert found.conversation.system == expected
+def test_system_prompts(system: Any, default: Any, expected: Any) -> None:
+    message = asked("Hello")
+    for said in ({"query": "Hello"}, {"messages": [message]}, {"messages": [{**message, "images": ["a"]}]}):
+        found = read_request({**said, "system": system}, RequestDefaults("internvl2", default))
+        assert found.conversation.system == expected
 
 
-def test_media_options_hold_for_the_whole_request(tokenizer: HfTokenizer) -> None:
-    found = read_request({"query": "a"}, get_template("internvl2", tokenizer), "internvl2", {"max_num": 1})
-    assert found.options.media == {"max_num": 1}
+def test_options_hold_for_the_whole_request() -> None:
+    options = PromptOptions("family", False, {"max_num": 1})
+    assert read_request({"query": "a"}, RequestDefaults("internvl2", None, options)).options == options
 
 
 @pytest.mark.parametrize(
@@ -113,11 +139,9 @@ def test_media_options_hold_for_the_whole_request(tokenizer: HfTokenizer) -> Non
         ({"query": "<audio>a.wav</audio>"}, MediaError, "audio"),
     ],
 )
-def test_requests_that_cannot_be_served(
-    tokenizer: HfTokenizer, request_: dict[str, Any], error: type[Exception], message: str
-) -> None:
+def test_requests_that_cannot_be_served(request_: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        read_request(request_, get_template("internvl2", tokenizer), "internvl2", {})
+        read_request(request_, DEFAULTS)
 
 
 def test_a_picture_that_cannot_be_read_is_named_by_its_place_in_the_request(tokenizer: HfTokenizer) -> None:
@@ -138,9 +162,9 @@ class Uncopied:
         raise AssertionError("copied")
 
 
-def test_a_request_is_neither_changed_nor_copied(tokenizer: HfTokenizer) -> None:
+def test_a_request_is_neither_changed_nor_copied() -> None:
     source = Uncopied(b"")
     request: dict[str, Any] = {"query": "<image>One.", "images": [source], "history": [["a", "b"]]}
-    found = read_request(request, get_template("internvl2", tokenizer), "internvl2", {})
+    found = read_request(request, DEFAULTS)
     assert found.conversation.media[0].source is source
     assert request == {"query": "<image>One.", "images": [source], "history": [["a", "b"]]}

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from vlmplug.compat.swift.request import RequestDefaults
 from vlmplug.conversation import ImagePart, Message, TextPart, assistant_message, system_message, user_message
 from vlmplug.dialogue.transcript import save_transcript, transcript
 from vlmplug.errors import ConversationError, OptionError
-from vlmplug.rows.row_question import RowDefaults, label_of, request_of_row
+from vlmplug.rows.row_question import label_of, request_of_row
 from vlmplug.sampling import Sampling
 
 SEEN = Message("user", (ImagePart("a.png", name="a.png"), TextPart("See <image>.")))
@@ -34,7 +35,7 @@ def test_a_saved_row_asks_the_same_again(tmp_path: Path) -> None:
     save_transcript(file, TURNS, "internvl2-2b")
     first, second = map(json.loads, file.read_text("utf-8").splitlines())
     assert first == second
-    request = request_of_row(first, RowDefaults("internvl2", Sampling()))
+    request = request_of_row(first, RequestDefaults("internvl2"), Sampling())
     assert label_of(first) == "A."
     assert [turn.text for turn in request.conversation.messages] == ["Be brief.", "Hi", "Hello", "See <image>."]
     assert [part.source for part in request.conversation.media] == ["a.png"]

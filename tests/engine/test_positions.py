@@ -70,7 +70,8 @@ def test_the_usual_positions_need_no_model_with_its_own() -> None:
     ],
 )
 def test_spans_bring_theirs_counted_from_their_place(given: EngineInput, number: int, expected: list[int]) -> None:
-    found = positions.span_positions(given, number)
+    span = given.spans[number]
+    found = positions.stored_positions(given, span.start, span.start + span.length)
     assert found.dtype == np.int64 and found.tolist() == [[place] * 3 for place in expected]
 
 

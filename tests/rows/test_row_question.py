@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
+from vlmplug.compat.swift.request import RequestDefaults
 from vlmplug.conversation import ImagePart, PromptOptions, TextPart, VideoPart
 from vlmplug.errors import RequestError
 from vlmplug.pipeline import Request
-from vlmplug.rows.row_question import RowDefaults, label_of, request_of_row
+from vlmplug.rows.row_question import label_of, request_of_row
 from vlmplug.sampling import Sampling
 
-DEFAULTS = RowDefaults("internvl2", Sampling(seed=3))
+DEFAULTS = RequestDefaults("internvl2")
 
 
-def asked(row: dict[str, Any], defaults: RowDefaults = DEFAULTS) -> Request:
-    return request_of_row(row, defaults)
+def asked(row: dict[str, Any], defaults: RequestDefaults = DEFAULTS) -> Request:
+    return request_of_row(row, defaults, Sampling(seed=3))
 
 
 def turns(row: dict[str, Any]) -> list[tuple[str, str, list[Any]]]:
@@ -99,12 +100,12 @@ def test_base64_without_a_name() -> None:
     ],
 )
 def test_system_prompts(row: dict[str, Any], default: str | None, expected: str | None) -> None:
-    assert asked(row, RowDefaults("internvl2", Sampling(), default)).conversation.system == expected
+    assert asked(row, RequestDefaults("internvl2", default)).conversation.system == expected
 
 
 def test_options_hold_for_all_rows() -> None:
     options = PromptOptions("family", True, {"max_num": 1})
-    assert asked({"query": "a"}, RowDefaults("internvl2", Sampling(), None, options)).options == options
+    assert asked({"query": "a"}, RequestDefaults("internvl2", None, options)).options == options
 
 
 @pytest.mark.parametrize(
@@ -136,11 +137,11 @@ def test_the_expected_answer(row: dict[str, Any], label: str | None) -> None:
         ({"query": "a", "audios": ["t"]}, "audios"),
         ({"query": "a", "image": "x.png"}, "Did you mean 'images'"),
         ({"messages": [{"role": "user", "content": [{"type": "audio"}]}]}, r"messages\[0\].content\[0\] has the type"),
-        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, r"content\[0\].image is a NoneType"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, r"content\[0\].image is None"),
         ({"messages": [{**user("a"), "images": ["x.png"]}], "images": ["y.png"]}, "images stands beside"),
         ({"messages": [{"role": "user", "content": [], "images": ["x.png"]}]}, "stands beside parts"),
         ({"messages": [{"role": "critic", "content": [{"type": "text", "text": "a"}]}]}, "has the role 'critic'"),
-        ({"messages": [SAID, {**user("a"), "images": ["x.png"]}]}, "where 'user' was expected"),
+        ({"messages": [SAID, {**user("a"), "images": ["x.png"]}]}, "out of order"),
         ({"messages": [{"content": [{"type": "text", "text": "a"}]}]}, "has no role"),
     ],
 )

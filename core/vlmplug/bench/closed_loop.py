@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TypeAlias
 
 from vlmplug.bench.target import Reply, Target
 from vlmplug.errors import VlmplugError
+from vlmplug.event_loop import gathered
 from vlmplug.pipeline import Request
 
 
@@ -40,12 +40,7 @@ async def send_all(
         if watch is not None:
             watch(sent)
 
-    readers = [asyncio.ensure_future(_read(target, waiting, note)) for _ in range(min(concurrency, len(requests)))]
-    try:
-        await asyncio.gather(*readers)
-    finally:
-        for reader in readers:
-            reader.cancel()
+    await gathered(_read(target, waiting, note) for _ in range(min(concurrency, len(requests))))
     return ended
 
 

@@ -17,8 +17,8 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def _path(arguments: argparse.Namespace) -> int:
-    from vlmplug.cache_folder import cache_folder
     from vlmplug.hub.options import HUBS, HubOptions
+    from vlmplug.user_folder import cache_folder
 
     options = HubOptions()
     places: dict[str, Path] = {"vlmplug": cache_folder()}

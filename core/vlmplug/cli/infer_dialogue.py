@@ -18,7 +18,7 @@ from vlmplug.dialogue.loop import Dialogue
 from vlmplug.dialogue.session import Session, Turn
 from vlmplug.errors import OptionError
 from vlmplug.media import open_clip, open_picture
-from vlmplug.state_folder import state_folder_if_any
+from vlmplug.user_folder import state_folder_if_any
 
 if TYPE_CHECKING:
     from vlmplug.sampling import Answer

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
 _DTYPES = {"auto": "auto", "bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+#: What becomes of prompts that are too long, in ms-swift's words.
+DELETE, TRUNCATION_LEFT = "delete", "truncation_left"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -65,6 +67,12 @@ def _add_engine_flags(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--quant-policy", type=int, choices=(0, 4, 8), default=0, help="bits of the KV cache; 0: all")
     parser.add_argument(
         "--max-length", type=int, default=-1, metavar="N", help="tokens of prompt and answer; -1: what the model allows"
+    )
+    parser.add_argument(
+        "--truncation-strategy",
+        choices=(DELETE, TRUNCATION_LEFT),
+        default=DELETE,
+        help="a prompt that is too long: it is refused, or loses its beginning to make room for --max-new-tokens",
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from vlmplug.checkpoint import open_source
 from vlmplug.cli.flags import host_options_of, registry_of
 from vlmplug.cli.hub_flags import hub_options_of
-from vlmplug.cli.infer_flags import engine_options_of, sampling_of, schema_of
+from vlmplug.cli.infer_flags import TRUNCATION_LEFT, engine_options_of, sampling_of, schema_of
 from vlmplug.cli.model_choice import chosen_model, resolution_of
+from vlmplug.compat.swift.limit import TruncatingPreparer
 from vlmplug.errors import OptionError
-from vlmplug.pipeline import Pipeline, Preparer, open_preparer
+from vlmplug.host import PluginHost
+from vlmplug.pipeline import Pipeline, Preparer
 
 if TYPE_CHECKING:
     from vlmplug.cli.model_choice import ModelChoice
@@ -38,7 +41,11 @@ class FlagModels:
             arguments = argparse.Namespace(**{**vars(arguments), **other})
         chosen = self._chosen(arguments)
         hub = hub_options_of(arguments, chosen.reference)
-        return open_preparer(chosen.model_type, chosen.folder, self._registry, host_options_of(arguments), hub)
+        plugins = PluginHost(self._registry, host_options_of(arguments))
+        model = plugins.load_model(open_source(self._registry, chosen.model_type, chosen.folder, hub))
+        if arguments.truncation_strategy == TRUNCATION_LEFT:
+            return TruncatingPreparer(plugins, model, self._engine.session_length)
+        return Preparer(plugins, model)
 
     def start(self, preparer: Preparer) -> Pipeline:
         """The engine, loaded."""

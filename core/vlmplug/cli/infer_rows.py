@@ -14,21 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from vlmplug.cli.flags import prompt_options_of
+from vlmplug.cli.infer_flags import DELETE
 from vlmplug.cli.infer_models import FlagModels
 from vlmplug.cli.output import remark
+from vlmplug.compat.swift.request import RequestDefaults
 from vlmplug.errors import OptionError
-from vlmplug.rows.answering import RowRun, result_of, told_of
+from vlmplug.rows.answering import Reader, RowRun, result_of, told_of
 from vlmplug.rows.rejected_file import RejectedFile
 from vlmplug.rows.result_file import OURS, ResultFile
 from vlmplug.rows.row import Row, drawn_lines, read_rows
-from vlmplug.rows.row_question import RowDefaults, label_of, request_of_row
+from vlmplug.rows.row_question import label_of, request_of_row
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from vlmplug.errors import VlmplugError
     from vlmplug.pipeline import Pipeline, Request
-    from vlmplug.sampling import Answer
+    from vlmplug.sampling import Answer, Sampling
 
 _FOLDER = Path("infer_result")
 #: Seconds between two signs of life where the standard error is no terminal.
@@ -43,10 +45,9 @@ def answer_files(arguments: argparse.Namespace) -> int:
     jobs = [_Job(arguments, source, target) for source, target in _targets(arguments).items()]
     models = FlagModels(arguments)
     preparer = models.prepare()
-    defaults = RowDefaults(
-        preparer.model.family, models.sampling(preparer), arguments.system, prompt_options_of(arguments)
-    )
-    run = _digest(preparer.model.model_type, arguments, defaults)
+    defaults = RequestDefaults(preparer.model.family, arguments.system, prompt_options_of(arguments))
+    sampling = models.sampling(preparer)
+    run = _digest(preparer.model.model_type, arguments, defaults, sampling)
     rejected = 0
     with ExitStack() as opened:
         for job in jobs:  # files that cannot be written are found before the model is loaded
@@ -54,7 +55,7 @@ def answer_files(arguments: argparse.Namespace) -> int:
         if any(job.left for job in jobs):
             pipeline = opened.enter_context(models.start(preparer))
             for job in jobs:
-                job.answer(pipeline, defaults)
+                job.answer(pipeline, partial(_request, defaults, sampling))
         for job in jobs:
             remark(job.summary())
             rejected += job.rejected_count
@@ -81,11 +82,11 @@ def _targets(arguments: argparse.Namespace) -> dict[Path, Path | None]:
     return dict(zip(sources, targets, strict=True))
 
 
-def _digest(model_type: str, arguments: argparse.Namespace, defaults: RowDefaults) -> str:
+def _digest(model_type: str, arguments: argparse.Namespace, defaults: RequestDefaults, sampling: Sampling) -> str:
     """Of everything that answers depend on besides the row."""
-    options = asdict(defaults.options)
     model = [model_type, str(arguments.model_dir), arguments.revision]
-    what = [*model, defaults.system, asdict(defaults.sampling), options]
+    cut = [arguments.truncation_strategy, arguments.max_length] if arguments.truncation_strategy != DELETE else []
+    what = [*model, defaults.system, asdict(sampling), asdict(defaults.options), *cut]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -121,14 +122,14 @@ class _Job:
             self._results = opened.enter_context(ResultFile(self._target, run))
             self._rejected = opened.enter_context(RejectedFile(self._target.with_suffix(".rejected.jsonl")))
 
-    def answer(self, pipeline: Pipeline, defaults: RowDefaults) -> None:
+    def answer(self, pipeline: Pipeline, reader: Reader) -> None:
         """Answers what has no result, with a bar on the standard error."""
         from tqdm import tqdm
 
         pause = 0.1 if sys.stderr.isatty() else _PAUSE
         bar = partial(tqdm, unit="row", file=sys.stderr, mininterval=pause, maxinterval=pause, dynamic_ncols=True)
         with bar(total=len(self._keys), initial=self._before, desc=self._source.name) as self._bar:
-            RowRun(pipeline, partial(_request, defaults), self).run(self._rows())
+            RowRun(pipeline, reader, self).run(self._rows())
 
     def answered(self, row: Row, answer: Answer) -> None:
         """Writes a result."""
@@ -173,5 +174,5 @@ class _Job:
             self._say(shown, sys.stdout)
 
 
-def _request(defaults: RowDefaults, row: Row) -> Request:
-    return request_of_row(row.document(), defaults)
+def _request(defaults: RequestDefaults, sampling: Sampling, row: Row) -> Request:
+    return request_of_row(row.document(), defaults, sampling)

@@ -50,6 +50,8 @@ TAKEN: Mapping[str, str] = {
     "--dtype": "the same, with `AUTO`, `bf16`, `fp16` and `fp32`",
     "--seed": "the same, but there is no default of 42",
     "--max-length": "tokens of prompt and answer together (swift: of the prompt); -1: as many as the model allows",
+    "--truncation-strategy": "`delete`: what is too long is refused, in a file row by row; `truncation_left`: the "
+    "beginning is cut off so that `--max-new-tokens` have room, and never through a picture",
     "--max-new-tokens": "the same; 1024 if it is not given (swift: 2048)",
     "--do-sample": "the same; not given: as the checkpoint wants it",
     "--temperature": "the same",
@@ -87,7 +89,6 @@ IDLE: Mapping[str, Idle] = {
     "--sft-type": Idle("what a folder holds decides", ("full",)),
     "--load-args-from-ckpt-dir": Idle("the files of the checkpoint decide", _OFF),
     "--use-flash-attn": Idle("the engine brings its own attention", (*_AUTO, "")),
-    "--truncation-strategy": Idle("what is too long is refused, in a file row by row", ("delete",)),
     "--eval-human": Idle("without a question and without --val-dataset you are asked", ("true",)),
     "--ignore-args-error": Idle("an unknown flag is always an error", _OFF),
     "--local-repo-path": Idle("no code of others is needed"),
@@ -141,10 +142,6 @@ REFUSED: Mapping[str, Refused] = {
     "--custom-dataset-info": Refused(_NO_HUB_DATA, _DATA_FIX, ()),
     "--load-dataset-config": Refused(_NO_HUB_DATA, _DATA_FIX),
 }
-_NO_TRUNCATION = OptionError(
-    "--truncation-strategy truncation_left: a prompt that is cut loses its pictures.",
-    "Leave it out, or shorten the rows.",
-)
 
 
 def add_swift_flags(parser: argparse.ArgumentParser) -> None:
@@ -160,8 +157,6 @@ def swift_remarks(arguments: argparse.Namespace) -> Iterator[str]:
 
     :raises OptionError: a flag that cannot be followed.
     """
-    if arguments.truncation_strategy == "truncation_left":
-        raise _NO_TRUNCATION
     for flag, refused in REFUSED.items():
         value = _value(arguments, flag)
         if value is not None and value.lower() not in refused.quiet:

@@ -82,7 +82,7 @@ def _accelerators() -> Iterator[Check]:
     try:
         driver = read_nvidia_report()
     except (NvidiaUnusableError, OSError) as error:
-        yield Check("NVIDIA driver", "warning", str(error), fix="Install or restart the driver, or use --device cpu.")
+        yield Check("NVIDIA driver", "warning", str(error), fix="Install or restart the driver, or use device cpu.")
     if libraries.installed_version("torch") is not None:
         try:
             torch = read_torch_report()

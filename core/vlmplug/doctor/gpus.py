@@ -9,10 +9,9 @@ from vlmplug.doctor.check import Check
 from vlmplug.doctor.nvidia import NvidiaGpu, NvidiaReport
 from vlmplug.doctor.size import gib
 from vlmplug.doctor.torch_report import TorchGpu, TorchReport
+from vlmplug.engine.capability import BFLOAT16_CAPABILITY, LEAST_CAPABILITY, dotted
 
-#: Compute capability from which lmdeploy's kernels run at all, and from which bfloat16 is native (NVIDIA).
-_LEAST_CAPABILITY, _BFLOAT16_CAPABILITY = (7, 5), (8, 0)
-_CPU = "; or use --device cpu"
+_CPU = "; or use device cpu"
 #: First drivers for Linux that run programs of a CUDA (NVIDIA, CUDA Compatibility, "minor version compatibility").
 _FIRST_DRIVERS: Mapping[int, str] = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 _ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)$")
@@ -38,11 +37,12 @@ def _without_gpu(torch: TorchReport | None) -> Check:
     found = "none"
     if torch is not None and torch.hip is not None:
         found = "none; this PyTorch is built for AMD's ROCm, which the engine does not know"
-    return Check("GPU", "note", found, "for CUDA: a GPU of NVIDIA, compute capability 7.5 or newer")
+    needed = f"for CUDA: a GPU of NVIDIA, compute capability {dotted(LEAST_CAPABILITY)} or newer"
+    return Check("GPU", "note", found, needed)
 
 
 def _driver_row(driver: NvidiaReport, torch: TorchReport | None) -> Check:
-    cuda = f", CUDA up to {_dotted(driver.cuda)}" if driver.cuda else ""
+    cuda = f", CUDA up to {dotted(driver.cuda)}" if driver.cuda else ""
     row = Check("NVIDIA driver", "ok", f"{driver.driver or 'of unknown version'}{cuda}")
     if torch is None or torch.cuda is None or driver.cuda is None:
         return row
@@ -80,14 +80,15 @@ def _as_seen(index: int, gpu: TorchGpu) -> NvidiaGpu:
 
 
 def _gpu_row(gpu: NvidiaGpu, torch: TorchReport | None) -> Check:
-    subject, needed = f"GPU {gpu.index}", "compute capability 7.5; bfloat16 from 8.0"
+    subject = f"GPU {gpu.index}"
+    needed = f"compute capability {dotted(LEAST_CAPABILITY)}; bfloat16 from {dotted(BFLOAT16_CAPABILITY)}"
     capability = gpu.capability or _capability_of(gpu.name, torch)
     found = f"{gpu.name}, {_memory(gpu)}"
     if capability is None:
         return Check(subject, "note", f"{found}, compute capability unknown", needed)
-    found += f", compute capability {_dotted(capability)}"
-    if capability < _LEAST_CAPABILITY:
-        return Check(subject, "problem", found, needed, "Use a newer GPU, or --device cpu.")
+    found += f", compute capability {dotted(capability)}"
+    if capability < LEAST_CAPABILITY:
+        return Check(subject, "problem", found, needed, "Use a newer GPU, or device cpu.")
     if torch is not None and torch.cuda is not None and not _has_kernels(torch.architectures, capability):
         built = " ".join(torch.architectures)
         fix = f"Install a PyTorch with kernels for sm_{capability[0]}{capability[1]}{_CPU}."
@@ -95,7 +96,7 @@ def _gpu_row(gpu: NvidiaGpu, torch: TorchReport | None) -> Check:
     if gpu.free is not None and gpu.total and gpu.free < _MOSTLY_FREE * gpu.total:
         fix = "Something else uses it; `nvidia-smi` shows what. A smaller cache_max_entry_count leaves room."
         return Check(subject, "warning", found, needed, fix)
-    if capability < _BFLOAT16_CAPABILITY:
+    if capability < BFLOAT16_CAPABILITY:
         return Check(subject, "note", f"{found}: no bfloat16, float16 takes its place", needed)
     return Check(subject, "ok", found, needed)
 
@@ -124,7 +125,3 @@ def _runs(kind: str, built: tuple[int, int], special: str, capability: tuple[int
     if special == "a":
         return built == capability
     return built <= capability and (kind == "compute" or built[0] == capability[0])
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"

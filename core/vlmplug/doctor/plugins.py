@@ -83,7 +83,7 @@ def _idle_row(subject: str, record: PluginRecord) -> Check:
     if record.blocked is not None:
         return Check(subject, "note", record.blocked)
     if record.status == "off" or record.error is None:
-        return Check(subject, "note", "off", fix="To use it, write `enabled: true` below its name in a registry file.")
+        return Check(subject, "note", "off", fix=f"To use it: vlmplug plugins enable {record.name}")
     status: Status = "note" if record.status == "missing" else "problem"
     return Check(subject, status, record.error.problem, fix=record.error.remedy)
 

@@ -298,5 +298,6 @@ def _loop_error(engine: Engine) -> BaseException | None:
 def _out_of_memory(error: BaseException) -> EngineMemoryError:
     return EngineMemoryError(
         f"The GPU ran out of memory: {str(error).splitlines()[0]}",
-        "Use a smaller cache_share, fewer tower_tiles or max_prefill_tokens, or more GPUs with tp.",
+        "Use a smaller cache_share (--cache-max-entry-count), fewer tower_tiles or max_prefill_tokens, or more GPUs "
+        "with tp.",
     )

@@ -25,10 +25,10 @@ from filelock import FileLock
 from packaging.version import Version
 from torch import Tensor
 
-from vlmplug.cache_folder import cache_folder
 from vlmplug.errors import WeightsError
 from vlmplug.hub.disk import check_space, readable
 from vlmplug.hub.inventory import CONVERTED
+from vlmplug.user_folder import cache_folder
 
 #: What a conversion was made of; written last.
 SOURCE = "source.json"

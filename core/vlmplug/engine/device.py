@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from vlmplug.engine.capability import BFLOAT16_CAPABILITY, LEAST_CAPABILITY, dotted
 from vlmplug.engine.options import EngineOptions
 from vlmplug.errors import DeviceError, EngineOptionError
-
-#: Compute capability from which lmdeploy's kernels run at all, and from which bfloat16 is native (NVIDIA).
-_LEAST_CAPABILITY = (7, 5)
-_BFLOAT16_CAPABILITY = (8, 0)
 
 
 def choose_device(options: EngineOptions) -> str:
@@ -31,7 +28,8 @@ def choose_dtype(options: EngineOptions, checkpoint: str, device: str) -> str:
     """``bfloat16``, ``float16`` or ``float32``: the caller's word, else what suits checkpoint and device."""
     if options.dtype != "auto":
         if options.dtype == "bfloat16" and device == "cuda" and not _knows_bfloat16():
-            raise EngineOptionError("This GPU has no bfloat16 (compute capability below 8.0).", "Use dtype float16.")
+            problem = f"This GPU has no bfloat16 (compute capability below {dotted(BFLOAT16_CAPABILITY)})."
+            raise EngineOptionError(problem, "Use dtype float16.")
         return options.dtype
     if device == "cpu":
         return "float32"
@@ -76,12 +74,12 @@ def _check_cuda(options: EngineOptions, has_gpu: bool) -> None:
     if options.tp > count:
         raise DeviceError(f"tp is {options.tp}, but there are {count} GPUs.", f"Use tp {count} or less.")
     capability = torch.cuda.get_device_capability()
-    if capability < _LEAST_CAPABILITY:
+    if capability < LEAST_CAPABILITY:
         raise DeviceError(
-            f"The GPU has compute capability {capability[0]}.{capability[1]}.",
-            "Use a GPU of 7.5 or newer, or device cpu.",
+            f"The GPU has compute capability {dotted(capability)}.",
+            f"Use a GPU of {dotted(LEAST_CAPABILITY)} or newer, or device cpu.",
         )
 
 
 def _knows_bfloat16() -> bool:
-    return bool(torch.cuda.get_device_capability() >= _BFLOAT16_CAPABILITY)
+    return bool(torch.cuda.get_device_capability() >= BFLOAT16_CAPABILITY)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
 from vlmplug.errors import EngineOptionError
+from vlmplug.number import check_whole
 
 Device = Literal["auto", "cuda", "cpu"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -51,7 +51,7 @@ class SchedulerOptions:
     def __post_init__(self) -> None:
         for name in ("max_batch_size", "max_prefill_tokens", "kv_blocks", "tower_tiles"):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name))
+                check_whole(name, getattr(self, name), 1, error=EngineOptionError)
         if self.kv_blocks is not None and self.kv_blocks < 16:
             raise EngineOptionError(f"kv_blocks is {self.kv_blocks}.", "Give at least 16.")
         size = self.block_size
@@ -92,20 +92,14 @@ class EngineOptions:
         _one_of("dtype", self.dtype, DTYPES)
         _one_of("weights", self.weights, WEIGHTS)
         _one_of("quant_policy", self.quant_policy, QUANT_POLICIES)
-        _whole("tp", self.tp)
+        check_whole("tp", self.tp, 1, error=EngineOptionError)
         if not isinstance(self.cache_share, int | float) or not 0 < self.cache_share < 1:
-            raise EngineOptionError(f"cache_share is {self.cache_share!r}.", "Give a share between 0 and 1.")
+            remedy = "Give a share between 0 and 1 (--cache-max-entry-count at the command line)."
+            raise EngineOptionError(f"cache_share is {self.cache_share!r}.", remedy)
         if self.session_length is not None:
-            _whole("session_length", self.session_length)
+            check_whole("session_length", self.session_length, 1, error=EngineOptionError)
         if self.threads is not None:
-            _whole("threads", self.threads, MOST_THREADS)
-
-
-def _whole(name: str, value: object, most: int = sys.maxsize) -> None:
-    """A whole number from 1 to ``most``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        limit = "of at least 1" if most == sys.maxsize else f"from 1 to {most}"
-        raise EngineOptionError(f"{name} is {value!r}.", f"Give a whole number {limit}.")
+            check_whole("threads", self.threads, 1, MOST_THREADS, EngineOptionError)
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

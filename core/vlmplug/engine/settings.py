@@ -32,7 +32,7 @@ def session_length(model: FamilyModel, options: EngineOptions) -> int:
         raise EngineOptionError(
             f"session_length is {options.session_length}, but {model.model_type} ends at "
             f"{model.context_length} tokens.",
-            f"Use {model.context_length} or less.",
+            f"Use {model.context_length} or less (--max-length at the command line).",
         )
     return options.session_length
 
@@ -114,16 +114,19 @@ def _check_blocks(model: FamilyModel, blocks: int, size: int, dtype: str, free: 
     if free is not None and needed > free:
         raise EngineMemoryError(
             f"kv_blocks is {blocks}, which takes {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free.",
-            "Use fewer, or leave it out: cache_share then decides.",
+            "Use fewer, or leave it out: cache_share (--cache-max-entry-count) then decides.",
         )
 
 
 def cache_bytes_per_token(text_config: Mapping[str, Any], dtype: str) -> int:
     """Keys and values of one token in all layers."""
-    heads = text_config["num_attention_heads"]
-    head = text_config.get("head_dim") or text_config["hidden_size"] // heads
-    groups = text_config.get("num_key_value_heads") or heads
-    return 2 * int(text_config["num_hidden_layers"] * groups * head) * BYTES[dtype]
+    groups = text_config.get("num_key_value_heads") or text_config["num_attention_heads"]
+    return 2 * int(text_config["num_hidden_layers"] * groups * head_size(text_config)) * BYTES[dtype]
+
+
+def head_size(text_config: Mapping[str, Any]) -> int:
+    """Numbers of a key of one head."""
+    return int(text_config.get("head_dim") or text_config["hidden_size"] // text_config["num_attention_heads"])
 
 
 def _free_after_weights(model: FamilyModel, options: EngineOptions, device: str, dtype: str) -> int | None:

@@ -15,6 +15,7 @@ from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
 from vlmplug.engine import config, glue, positions, rope, session, worker_executor
+from vlmplug.engine.attention_memory import check_attention_memory
 from vlmplug.engine.awq import check_awq
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
 from vlmplug.engine.cpu.install import install as install_cpu
@@ -52,6 +53,7 @@ class EngineStart:
         self.dtype = choose_dtype(options, model.dtype, self.device)
         check_awq(model.text_config, self.device, self.dtype)
         positions.check_carried(model.own_positions, rope.crossing_limit(model.text_config))
+        check_attention_memory(model.text_config, self.dtype, self.device)
         self.session_length = session_length(model, options)
         if options.weights == "checkpoint":
             check_weights(model)

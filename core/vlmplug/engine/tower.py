@@ -19,7 +19,22 @@ def build_tower(builder: str, config: Mapping[str, Any], dtype: torch.dtype, dev
     """An empty tower in evaluation mode; its weights hold no values yet."""
     with torch.device("meta"):
         tower: nn.Module = load(builder)(config)
-    return tower.to(dtype).to_empty(device=device).eval()
+    return _allocated(tower.to(dtype), device).eval()
+
+
+def _allocated(tower: nn.Module, device: torch.device) -> nn.Module:
+    """The tower with memory for its weights, as `torch.nn.Module.to_empty` gives it; that one imports sympy for it,
+    which takes a fifth of a worker's start."""
+    for module in tower.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(_empty(weight, device), weight.requires_grad))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, _empty(buffer, device))
+    return tower
+
+
+def _empty(like: Tensor, device: torch.device) -> Tensor:
+    return torch.empty(like.shape, dtype=like.dtype, device=device)
 
 
 def fill_tower(tower: nn.Module, weights: Iterable[tuple[str, Tensor]]) -> set[str]:

@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmplug.cache_folder import cache_folder
 from vlmplug.errors import HubAccessError, HubError, HubOfflineError, HubUnreachableError
 from vlmplug.hub.cached import cached_checkpoint
 from vlmplug.hub.disk import check_space, readable
@@ -18,6 +17,8 @@ from vlmplug.hub.options import HubOptions
 from vlmplug.hub.repository import Listing, RemoteFile, Repository, repositories
 from vlmplug.hub.selection import is_convertible, is_weights, select
 from vlmplug.model_type import Family, ModelType
+from vlmplug.remedy import MODEL_FOLDER, either
+from vlmplug.user_folder import cache_folder
 
 if TYPE_CHECKING:
     from vlmplug.hub.store import Store
@@ -61,7 +62,8 @@ class FetchPlan:
         if self.missing and licence.accept and not options.accept_licence:
             raise HubAccessError(
                 f"The licence of {self.entry.name} ({licence.name}) has to be accepted before its weights are fetched.",
-                f"Read {licence.url or self.repository.page}, then run `vlmplug models pull {self.entry.name}`.",
+                f"Read {licence.url or self.repository.page}, then run `vlmplug models pull {self.entry.name}`, or say "
+                "HubOptions(accept_licence=True) in Python.",
             )
 
     def check_space(self) -> None:
@@ -94,7 +96,7 @@ def plan_fetch(entry: ModelType, family: Family, options: HubOptions | None = No
     if options.is_offline:
         raise HubOfflineError(
             f"Nothing may be fetched for {entry.name}: this is offline mode.",
-            "Leave out --offline, and unset HF_HUB_OFFLINE.",
+            f"Leave out {either('HubOptions(offline=True)', '--offline')}, and unset HF_HUB_OFFLINE.",
         )
     candidates = repositories(entry, options)
     for candidate, following in pairwise(candidates):
@@ -195,7 +197,7 @@ def _from_cache(entry: ModelType, family: Family, options: HubOptions) -> Path:
         return folder
     raise HubOfflineError(
         f"The checkpoint of {entry.name} is not on this machine, and this is offline mode.",
-        f"Run `vlmplug models pull {entry.name}` where there is a network, or name its folder: --model-dir FOLDER.",
+        f"Run `vlmplug models pull {entry.name}` where there is a network, or name its folder: {MODEL_FOLDER}.",
     )
 
 

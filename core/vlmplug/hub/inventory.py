@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vlmplug.cache_folder import cache_folder_if_any
 from vlmplug.errors import HubError, HubNotFoundError
 from vlmplug.hub.cached import huggingface_root, is_complete, modelscope_places, modelscope_root, snapshots
 from vlmplug.hub.options import HUBS, HubName, HubOptions
 from vlmplug.hub.repository import Repository, repositories
 from vlmplug.model_type import ModelType
+from vlmplug.user_folder import cache_folder_if_any
 
 Kind = Literal["checkpoint", "conversion", "index"]
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vlmplug.errors import HubError, HubUnreachableError
 from vlmplug.hub.options import Patience
+from vlmplug.remedy import OTHER_HUB
 
 _Result = TypeVar("_Result")
 
@@ -90,5 +91,5 @@ class Attempts:
         return HubUnreachableError(
             f"{self._place} cannot be reached{tries}: {failure}.",
             "Check the network and the proxy (HTTPS_PROXY), name a mirror (HF_ENDPOINT, MODELSCOPE_ENDPOINT) or take "
-            "the other hub with --hub; what is here already is kept.",
+            f"{OTHER_HUB}; what is here already is kept.",
         )

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from vlmplug.errors import HubAccessError, HubError, HubNotFoundError, HubRateError, HubUnreachableError
 from vlmplug.hub.patience import Transient
 from vlmplug.hub.repository import Repository
+from vlmplug.remedy import OTHER_HUB
 
 _LONGEST = 200
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
@@ -42,7 +43,7 @@ class Asked:
         """The error for an answer that is not what the hub's interface promises."""
         return HubError(
             f"{self.place}: {problem}.",
-            "Check that the endpoint (HF_ENDPOINT, MODELSCOPE_ENDPOINT) is a hub, or take the other one with --hub.",
+            f"Check that the endpoint (HF_ENDPOINT, MODELSCOPE_ENDPOINT) is a hub, or take {OTHER_HUB}.",
         )
 
 
@@ -74,7 +75,7 @@ class Refusal:
         wait = self._wait()
         if self.status != HTTPStatus.TOO_MANY_REQUESTS:
             error: HubError = HubUnreachableError(
-                f"{asked.place} does not work: {self._said()}.", "Try again later, or take the other hub with --hub."
+                f"{asked.place} does not work: {self._said()}.", f"Try again later, or take {OTHER_HUB}."
             )
             return Transient(self._said(), wait=wait, error=error)
         when = f" It asks for {wait:,.0f} seconds." if wait is not None else ""

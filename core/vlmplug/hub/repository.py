@@ -10,6 +10,7 @@ from vlmplug.errors import HubError, HubNotFoundError
 from vlmplug.hub.checksum import Checksum
 from vlmplug.hub.options import HUBS, TITLES, HubName, HubOptions
 from vlmplug.model_type import ModelType
+from vlmplug.remedy import MODEL_FOLDER
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _REVISION = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
@@ -60,7 +61,7 @@ def repositories(entry: ModelType, options: HubOptions) -> tuple[Repository, ...
         where = " or ".join(TITLES[hub] for hub in hubs)
         raise HubNotFoundError(
             f"The manifest of {entry.name} names no repository on {where}.",
-            "Name the folder of its checkpoint: --model-dir FOLDER.",
+            f"Name the folder of its checkpoint: {MODEL_FOLDER}.",
         )
     return found
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from vlmplug.errors import EngineError, VlmplugError
-from vlmplug.event_loop import run_apart
+from vlmplug.event_loop import gathered, run_apart
 from vlmplug.pipeline import Request
 from vlmplug.rows.row import Row
 from vlmplug.sampling import Answer
@@ -59,12 +58,7 @@ class RowRun:
         run_apart(self._run(iter(rows)))
 
     async def _run(self, rows: Iterator[Row]) -> None:
-        tasks = [asyncio.ensure_future(self._work(rows)) for _ in range(UNDER_WAY)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        await gathered(self._work(rows) for _ in range(UNDER_WAY))
         self._failures = 0
         for row in self._again:
             await self._answer(row, self._give_up)

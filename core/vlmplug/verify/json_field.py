@@ -10,6 +10,7 @@ from typing import Any
 
 from vlmplug.errors import GoldenSetError
 from vlmplug.nearest import did_you_mean
+from vlmplug.number import is_whole
 
 #: Bytes of one JSON file of a set; the largest official one has 0.3 million.
 MAX_BYTES = 200_000_000
@@ -80,14 +81,14 @@ class Field:
 
     def integer(self, low: int | None = None) -> int:
         """A whole number, at least ``low``."""
-        if not _is_integer(self.content) or (low is not None and self.content < low):
+        if not is_whole(self.content) or (low is not None and self.content < low):
             raise self.error(f"{self.content!r} is not a whole number{'' if low is None else f' from {low}'}.")
         return int(self.content)
 
     def integers(self, low: int | None = None, length: int | None = None) -> tuple[int, ...]:
         """A list of whole numbers, at least ``low`` each, ``length`` of them."""
         content = self._typed(list, "a list of whole numbers")
-        if not all(_is_integer(value) and (low is None or value >= low) for value in content):
+        if not all(is_whole(value) and (low is None or value >= low) for value in content):
             raise self.error(f"not every value is a whole number{'' if low is None else f' from {low}'}.")
         if length is not None and len(content) != length:
             raise self.error(f"{len(content)} numbers where {length} were expected.")
@@ -95,7 +96,7 @@ class Field:
 
     def number(self) -> float:
         """A number."""
-        if not _is_integer(self.content) and not isinstance(self.content, float):
+        if not is_whole(self.content) and not isinstance(self.content, float):
             raise self.error(f"{self.content!r} is not a number.")
         return float(self.content)
 
@@ -129,7 +130,3 @@ def read_json(folder: Path, name: str) -> Field:
     except (ValueError, RecursionError) as error:
         raise GoldenSetError(f"{path} is not JSON: {error}.") from error
     return Field(content, name)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

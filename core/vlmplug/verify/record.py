@@ -32,7 +32,7 @@ def check_recordable(selection: Selection) -> None:
     if selection.cases or selection.checkpoints or len(hooks) not in (0, len(_HOOKS)):
         raise OptionError(
             "A part of the set cannot be recorded.",
-            f"Record the whole set, `--only forward`, or `--only {','.join(_HOOKS)}`.",
+            f"Record the whole set, its section forward, or {', '.join(_HOOKS)} together; --only selects them.",
         )
 
 
@@ -118,7 +118,8 @@ def records_folder(registry: Registry, family: str) -> Path:
     """
     manifest = registry.owner(family).manifest
     if manifest is None:
-        raise RecordError(f"The plugin of the family {family} has no manifest.", "Name a folder with --record-folder.")
+        problem = f"The plugin of the family {family} has no manifest."
+        raise RecordError(problem, "Give a folder: --record-folder at the command line.")
     return manifest.parent / RECORDS
 
 

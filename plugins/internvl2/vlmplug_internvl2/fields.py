@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
+from vlmplug.number import is_number, is_whole
 
 _VISION_SIZES = (
     "hidden_size",
@@ -54,7 +55,7 @@ def check_chat(config: Mapping[str, Any]) -> None:
         raise _wrong("config.json", "downsample_ratio", config["downsample_ratio"], "1, 0.5 or 0.25")
     layers = config["vision_config"]["num_hidden_layers"]
     selected = config["select_layer"]
-    if not _is_whole(selected) or not -layers - 1 <= selected <= layers:
+    if not is_whole(selected) or not -layers - 1 <= selected <= layers:
         raise _wrong("config.json", "select_layer", selected, f"a layer from {-layers - 1} to {layers}")
 
 
@@ -102,7 +103,7 @@ def check_rope(parameters: Mapping[str, Any]) -> None:
 def _check_sizes(where: str, config: Mapping[str, Any], names: Iterable[str]) -> None:
     for name in names:
         value = config.get(name)
-        if not _is_whole(value) or not _is_positive(value):
+        if not is_whole(value) or not _is_positive(value):
             raise _wrong(where, name, value, "a whole number of at least 1")
 
 
@@ -111,12 +112,8 @@ def _check_multiple(where: str, config: Mapping[str, Any], name: str, of: str) -
         raise _wrong(where, name, config[name], f"a multiple of {of} ({config[of]})")
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return is_number(value) and value > 0
 
 
 def _all_positive(values: object) -> bool:

@@ -13,7 +13,8 @@ from vlmplug.compat.swift.generation_info import GenerationInfo
 from vlmplug.compat.swift.progress import progress
 from vlmplug.compat.swift.template import Template
 from vlmplug.errors import OptionError, VlmplugError
-from vlmplug.event_loop import run_apart
+from vlmplug.event_loop import gathered, run_apart
+from vlmplug.number import check_whole
 from vlmplug.pipeline import Prepared
 
 _Finished: TypeAlias = Callable[[Job, dict[str, Any]], None]
@@ -88,12 +89,7 @@ async def _answers(
         finished(job, response)
         return response
 
-    tasks = [asyncio.ensure_future(answer(job)) for job in jobs]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+    return await gathered(map(answer, jobs))
 
 
 async def _answered(call: Call, job: Job, info: GenerationInfo) -> dict[str, Any]:
@@ -108,8 +104,4 @@ async def _answered(call: Call, job: Job, info: GenerationInfo) -> dict[str, Any
 
 
 def _checked_size(size: Any) -> int:
-    if size is None:
-        return UNDER_WAY
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise OptionError(f"max_batch_size is {size!r}.", "Give a whole number of at least 1.")
-    return size
+    return UNDER_WAY if size is None else check_whole("max_batch_size", size, 1)

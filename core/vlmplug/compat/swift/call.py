@@ -13,9 +13,10 @@ from vlmplug.compat.swift.engine import LmdeployEngine
 from vlmplug.compat.swift.generation_config import LmdeployGenerationConfig
 from vlmplug.compat.swift.limit import LimitedRequest
 from vlmplug.compat.swift.refusal import located, refuse_unknown
-from vlmplug.compat.swift.request import SwiftRequest, read_request
+from vlmplug.compat.swift.request import RequestDefaults, SwiftRequest, read_request
 from vlmplug.compat.swift.response import Response, empty_response
 from vlmplug.compat.swift.template import Template, TruncationStrategy, check_strategy
+from vlmplug.conversation import PromptOptions
 from vlmplug.errors import ContextLengthError, OptionError, PluginError, RequestError, VlmplugError
 from vlmplug.pipeline import Prepared
 
@@ -77,12 +78,16 @@ class Call:
     def _job(self, index: int, request: Any, prepared: Callable[[int, Prepared], None]) -> Job:
         model = self.engine.hf_tokenizer.preparer.model
         try:
-            read = read_request(request, self.template, model.family, self.engine.media_options)
+            read = read_request(request, self._defaults(model.family))
             sampling = self.config.sampling(model.tokenizer, random.getrandbits(31))
         except RequestError as error:
             raise located(error, f"request_list[{index}]") from error
         limits = (self.template.max_length, self.strategy, partial(prepared, index))
         return Job(index, LimitedRequest(read.conversation, read.options, sampling, *limits), read)
+
+    def _defaults(self, family: str) -> RequestDefaults:
+        options = PromptOptions("beside", self.template.parse_special_tokens, dict(self.engine.media_options))
+        return RequestDefaults(family, self.template.default_system, options)
 
 
 def call_of(engine: Any, template: Any, requests: Any, config: Any, more: dict[str, Any]) -> Call:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlmplug.compat.swift.media_tags import IMAGES, VIDEOS, MediaTags, listed_media
-from vlmplug.errors import ConversationError
+from vlmplug.compat.swift.media_tags import listed_media
+from vlmplug.compat.swift.messages import ListedMessage, read_messages
+from vlmplug.conversation import Part
+from vlmplug.errors import ConversationError, PlacementError
 from vlmplug.nearest import nearest
 
 #: Keys of a request that mean something.
@@ -20,7 +22,18 @@ _REFUSED = {
 }
 _ROLES = {"query_role": "user", "history_roles": "user"}
 _HISTORY_FIX = "Give a list of [query, response] pairs."
-_PART_KEYS = {"image": IMAGES, "image_url": IMAGES, "video": VIDEOS, "video_url": VIDEOS}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The user's turns where messages bring their media themselves.
+
+    - ``turns``: the parts of each.
+    - ``exact``: whether media stand exactly where they are among the texts.
+    """
+
+    turns: tuple[tuple[Part, ...], ...]
+    exact: bool
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class Dialogue:
 
     - ``history``: earlier turns, query and response. ``query``: what is asked now.
     - ``system``: None: the template's. ``images``, ``videos``: sources that were listed, those of all turns.
+    - ``placed``: None: the media are those that were listed, and tags in the texts are their places.
     """
 
     query: str
@@ -36,6 +50,7 @@ class Dialogue:
     system: str | None
     images: tuple[Any, ...]
     videos: tuple[Any, ...]
+    placed: Placed | None = None
 
     @property
     def queries(self) -> list[str]:
@@ -57,6 +72,7 @@ def read_dialogue(request: Any) -> Dialogue:
     Keys that mean nothing are passed over, as swift does, unless they look like one that does.
 
     :raises ConversationError: no query, a misspelt key, tools or audio, or values of the wrong type.
+    :raises PlacementError: media are listed beside messages that bring their own.
     """
     if not isinstance(request, Mapping):
         raise ConversationError(f"It is a {type(request).__name__}.", "Give a dict like {'query': 'Hello'}.")
@@ -66,7 +82,7 @@ def read_dialogue(request: Any) -> Dialogue:
         return _from_messages(request, images, videos)
     if "query" not in request:
         raise ConversationError("There is no 'query'.", "Write {'query': 'What is this?', 'images': [...]}.")
-    history = tuple(_pair(pair, number) for number, pair in enumerate(_listed(request.get("history"), "history")))
+    history = tuple(_pair(pair, number) for number, pair in enumerate(_pairs(request.get("history"))))
     system = request.get("system")
     if system is not None:
         _text(system, "system")
@@ -91,11 +107,11 @@ def _check_roles(key: str, value: Any) -> None:
         raise ConversationError(f"{key} is {value!r}.", "The official prompts know user and assistant only.")
 
 
-def _listed(given: Any, name: str) -> Sequence[Any]:
+def _pairs(given: Any) -> Sequence[Any]:
     if given is None:
         return ()
     if not isinstance(given, list | tuple):
-        raise ConversationError(f"{name} is a {type(given).__name__}.", _HISTORY_FIX if name == "history" else "")
+        raise ConversationError(f"history is a {type(given).__name__}.", _HISTORY_FIX)
     return given
 
 
@@ -113,41 +129,45 @@ def _text(value: Any, where: str) -> str:
 
 
 def _from_messages(request: Mapping[str, Any], images: list[Any], videos: list[Any]) -> Dialogue:
-    if beside := [key for key in ("query", "history", "system") if request.get(key)]:
+    if beside := [key for key in ("query", "history") if request.get(key)]:
         raise ConversationError(f"'{beside[0]}' stands beside 'messages'.", "Give one of the two.")
-    found: dict[str, list[Any]] = {"images": [], "videos": []}
-    rows = _listed(request["messages"], "messages")
-    turns = [_message(message, f"messages[{number}]", found) for number, message in enumerate(rows)]
-    system = turns.pop(0)[1] if turns and turns[0][0] == "system" else None
+    turns = read_messages(request["messages"])
+    system = _system(request, turns.pop(0) if turns and turns[0].role == "system" else None)
     expected = ["user", "assistant"] * len(turns)
-    if len(turns) % 2 == 0 or [role for role, _ in turns] != expected[: len(turns)]:
+    if len(turns) % 2 == 0 or [turn.role for turn in turns] != expected[: len(turns)]:
         raise ConversationError(
             "The roles of 'messages' are out of order.",
             "Start with an optional system message, then alternate user and assistant, ending with the user's.",
         )
-    texts = [text for _, text in turns]
+    texts = [turn.text for turn in turns]
     history = tuple(zip(texts[:-1:2], texts[1::2], strict=True))
-    return Dialogue(texts[-1], history, system, (*images, *found["images"]), (*videos, *found["videos"]))
+    placed = _placed(turns, {"images": images, "videos": videos})
+    return Dialogue(texts[-1], history, system, tuple(images), tuple(videos), placed)
 
 
-def _message(message: Any, where: str, found: dict[str, list[Any]]) -> tuple[str, str]:
-    """Role and text of a message; its media go to those that were found, with a tag in the text."""
-    if not isinstance(message, Mapping) or message.get("role") not in ("system", "user", "assistant"):
-        raise ConversationError(f"{where} has no known role.", "Write {'role': 'user', 'content': 'Hello'}.")
-    content = message.get("content")
-    if isinstance(content, str):
-        return message["role"], content
-    parts = [_part(part, f"{where}.content[{number}]", found) for number, part in enumerate(_listed(content, where))]
-    return message["role"], "".join(parts)
+def _system(request: Mapping[str, Any], message: ListedMessage | None) -> str | None:
+    given = request.get("system")
+    if message is None:
+        return None if given is None else _text(given, "system")
+    if given:
+        raise ConversationError("'system' stands beside a system message.", "Give one of the two.")
+    _check_no_media(message)
+    return message.text
 
 
-def _part(part: Any, where: str, found: dict[str, list[Any]]) -> str:
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind == "text":
-        return _text(part.get("text"), where)
-    tags: MediaTags | None = _PART_KEYS.get(str(kind))
-    if tags is None:
-        raise ConversationError(f"{where} has the type {kind!r}.", f"Use one of text, {', '.join(_PART_KEYS)}.")
-    source = part.get(kind)
-    found[tags.key].append(source.get("url") if isinstance(source, Mapping) else source)
-    return tags.tag
+def _placed(turns: Sequence[ListedMessage], listed: Mapping[str, Sequence[Any]]) -> Placed | None:
+    """The user's turns as parts, where messages bring their media themselves, or are written in parts throughout."""
+    for answer in turns[1::2]:
+        _check_no_media(answer)
+    questions, beside = turns[::2], [key for key, media in listed.items() if media]
+    exact = any(question.in_parts for question in questions)
+    if not any(question.media for question in questions):
+        return Placed(tuple(turn.parts for turn in questions), exact) if exact and not beside else None
+    if beside:
+        raise PlacementError(f"{beside[0]} stands beside messages with media.", "Put it into the messages.")
+    return Placed(tuple(turn.parts for turn in questions), exact)
+
+
+def _check_no_media(message: ListedMessage) -> None:
+    if message.media:
+        raise ConversationError(f"The {message.role}'s message holds media.", "Put media into user messages only.")

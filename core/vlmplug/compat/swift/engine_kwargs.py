@@ -10,6 +10,7 @@ from typing import Any, cast
 from vlmplug.compat.swift.refusal import refuse_changed, refuse_unknown, shown
 from vlmplug.engine.options import Device, Dtype, EngineOptions, SchedulerOptions
 from vlmplug.errors import OptionError
+from vlmplug.number import check_whole, is_whole
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class SwiftEngineSettings:
         refuse_changed("engine_kwargs", given, _REFUSED)
         if idle := [name for name in given if name in _SPEED]:
             _LOG.warning("engine_kwargs: %s: no such settings here; answers are the same.", shown(idle))
-        _check_vision_batch_size(self.vision_batch_size)
+        # Pictures that lmdeploy encodes at once; here tiles of all pictures go through the tower together.
+        check_whole("vision_batch_size", self.vision_batch_size, 1)
         share, blocks = _cache(self.cache_max_entry_count)
         scheduler = {"kv_blocks": blocks, **_renamed(given, _SCHEDULER)}
         return EngineOptions(
@@ -87,7 +89,7 @@ def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
 
 def _cache(count: Any) -> tuple[float, int | None]:
     """Share of the memory, and number of blocks: lmdeploy takes a whole number for the latter."""
-    if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
+    if is_whole(count) and count >= 1:
         return EngineOptions().cache_share, count
     return count, None
 
@@ -95,9 +97,3 @@ def _cache(count: Any) -> tuple[float, int | None]:
 def _dtype(given: Any, otherwise: str) -> str:
     """``torch.float16`` and ``"float16"`` are the same."""
     return otherwise if given is None else str(given).removeprefix("torch.")
-
-
-def _check_vision_batch_size(size: Any) -> None:
-    """Pictures that lmdeploy encodes at once; here tiles of all pictures go through the tower together."""
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise OptionError(f"vision_batch_size is {size!r}.", "Give a whole number of at least 1.")

@@ -11,6 +11,7 @@ from vlmplug.compat.swift.refusal import SwiftValueError
 from vlmplug.errors import OptionError
 from vlmplug.json_files import read_json_if_there
 from vlmplug.nearest import did_you_mean
+from vlmplug.number import is_whole
 from vlmplug.sampling import Sampling
 from vlmplug.tokenizer import Tokenizer
 
@@ -123,7 +124,7 @@ def _stops(given: Iterable[Any], tokenizer: Tokenizer) -> tuple[tuple[int, ...],
     ids: list[int] = []
     words: list[str] = []
     for stop in given:
-        if isinstance(stop, int) and not isinstance(stop, bool):
+        if is_whole(stop):
             ids.append(stop)
         elif not isinstance(stop, str) or not stop:
             raise OptionError(f"stop_words holds {stop!r}.", "Give ids, or texts.")

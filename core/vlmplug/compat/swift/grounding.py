@@ -11,6 +11,7 @@ from typing import Any
 from vlmplug.errors import ConversationError, MediaError
 from vlmplug.media import Picture, open_picture
 from vlmplug.media_policy import MediaPolicy
+from vlmplug.number import is_number
 
 _TAGS = re.compile(r"<ref-object>|<bbox>")
 _SCALE = 1000
@@ -133,10 +134,6 @@ def _boxes(entry: Mapping[str, Any], number: int) -> Iterator[Sequence[float]]:
     given = entry.get("bbox")
     rows = given if isinstance(given, list | tuple) and given and isinstance(given[0], list | tuple) else [given]
     for row in rows:
-        if not isinstance(row, list | tuple) or len(row) != 4 or not all(_is_number(value) for value in row):
+        if not isinstance(row, list | tuple) or len(row) != 4 or not all(is_number(value) for value in row):
             raise ConversationError(f"objects[{number}]: bbox is {row!r}.", "Give left, top, right, bottom.")
         yield row
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

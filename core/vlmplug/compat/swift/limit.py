@@ -1,4 +1,4 @@
-"""Requests whose prompts may not be longer than so many ids."""
+"""Prompts that may not be longer than so many ids."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vlmplug.compat.swift.template import TruncationStrategy
-from vlmplug.errors import ContextLengthError
-from vlmplug.model import EngineInput, MediaSpan
+from vlmplug.errors import ContextLengthError, OptionError
+from vlmplug.host import PluginHost
+from vlmplug.model import EngineInput, FamilyModel, MediaSpan
 from vlmplug.pipeline import Prepared, Preparer, Request
 
 _LOG = logging.getLogger(__name__)
@@ -45,12 +46,45 @@ class LimitedPreparer(Preparer):
         return prepared
 
 
+class TruncatingPreparer(Preparer):
+    """Cuts the beginning off prompts that leave no room for their answers; a picture that would be cut goes as a whole.
+
+    :param length: tokens that a prompt and its answer may take together; None: what the model allows.
+    """
+
+    def __init__(self, host: PluginHost, model: FamilyModel, length: int | None) -> None:
+        super().__init__(host, model)
+        self._length = model.context_length if length is None else length
+
+    def prepare(self, request: Request) -> Prepared:
+        """As `Preparer.prepare`.
+
+        :raises OptionError: the answer may take all the tokens that there are.
+        """
+        most, answer = self._length - request.sampling.max_new_tokens, request.sampling.max_new_tokens
+        if most < 1:
+            raise OptionError(
+                f"max_new_tokens is {answer}, and prompt and answer may take {self._length} together.",
+                "Use fewer, so that there is room for a prompt.",
+            )
+        prepared = super().prepare(request)
+        return replace(prepared, engine_input=_shortened(prepared.engine_input, most))
+
+
 def _limited(prompt: EngineInput, request: LimitedRequest) -> EngineInput:
     length, most = len(prompt.input_ids), request.max_length
-    if most is None or length <= most:
+    if most is None:
         return prompt
-    if request.strategy == "delete":
+    if request.strategy == "delete" and length > most:
         raise ContextLengthError(f"The prompt takes {length} tokens, and max_length is {most}.", "Raise max_length.")
+    return _shortened(prompt, most)
+
+
+def _shortened(prompt: EngineInput, most: int) -> EngineInput:
+    """A prompt of at most so many ids."""
+    length = len(prompt.input_ids)
+    if length <= most:
+        return prompt
     cut = without_beginning(prompt, length - most)
     _LOG.warning("A prompt of %d tokens was cut to its last %d.", length, len(cut.input_ids))
     return cut

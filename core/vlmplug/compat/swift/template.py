@@ -13,6 +13,7 @@ from vlmplug.compat.swift.tokenizer import HfTokenizer
 from vlmplug.conversation import Conversation, assistant_message, system_message, user_message
 from vlmplug.errors import OptionError
 from vlmplug.nearest import did_you_mean
+from vlmplug.number import is_whole
 from vlmplug.pipeline import Request
 
 TruncationStrategy = Literal["delete", "truncation_left"]
@@ -113,7 +114,7 @@ def check_strategy(strategy: object) -> TruncationStrategy:
 
 
 def _check_length(value: Any) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+    if value is not None and (not is_whole(value) or value < 1):
         raise OptionError(f"max_length is {value!r}.", "Give a whole number of at least 1, or None.")
 
 

@@ -1,0 +1,69 @@
+"""The tables of benchmarks/README.md show what the results files hold; a row that is missing is shown."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+PAGE = (FOLDER / "README.md").read_text("utf-8")
+
+
+def results(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((FOLDER / "results" / name).read_text("utf-8"))
+    return content
+
+
+def comparisons() -> Iterator[tuple[str, str]]:
+    """Workloads, and the ends of their rows."""
+    for name, found in results("against-lmdeploy-internvl2-2b-h200.json").items():
+        if not isinstance(found, dict) or "ratio" not in found:
+            continue
+        rate = "tokens_per_second" in found["ours"][0]
+        key, form = ("tokens_per_second", "{:,.0f} tokens/s") if rate else ("seconds", "{:.3f} s")
+        ours, theirs = (statistics.median(one[key] for one in found[side]) for side in ("ours", "theirs"))
+        yield name, f" | {form.format(ours)} | {form.format(theirs)} | {found['ratio']:.2f} |"
+
+
+def ranks() -> Iterator[tuple[str, str]]:
+    for count, found in results("ranks-internvl2-2b-h200x2.json")["ranks"].items():
+        start = f"| {count} | {found['load_seconds']:.0f} s | {found['tokens_per_second']:.0f} tokens/s | "
+        largest, allowed = found["largest_relative_difference"], found["tolerance"]
+        differing = f"{found['argmax_differs']} of {found['positions']}"
+        beyond = f"{found['argmax_differs_beyond_margin'] or 'none'} beyond the margin"
+        shown = f"{largest:.1%} of the largest logit (allowed: {allowed:.0%}) | {differing}, {beyond} |"
+        yield count, start + ("| |" if largest == 0 else shown.replace("%", " %"))
+
+
+def processors() -> Iterator[tuple[str, str]]:
+    found = results("cpu.json")
+    for model in ("internvl2-tiny", "100M"):
+        for work, one in found[model].items():
+            if isinstance(one, dict):
+                rates = " | ".join(f"{one[side]:,.0f} tokens/s" for side in ("ours", "theirs"))
+                yield f"{model} {work}", f" | {rates} | {one['ratio']:.2f} | {one['work_ratio']:.2f} | "
+
+
+def lines(rows: Iterator[tuple[str, str]]) -> list[Any]:
+    return [pytest.param(line, id=name) for name, line in rows]
+
+
+@pytest.mark.parametrize("line", [*lines(comparisons()), *lines(ranks()), *lines(processors())])
+def test_a_row_shows_the_results(line: str) -> None:
+    assert any(line in row for row in PAGE.splitlines()), line
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.name)
+def test_every_program_is_described(file: Path) -> None:
+    if "argparse" in file.read_text("utf-8"):
+        assert f"| `{file.name}` |" in PAGE
+
+
+@pytest.mark.parametrize("file", sorted((FOLDER / "results").iterdir()), ids=lambda file: file.name)
+def test_every_results_file_is_named(file: Path) -> None:
+    assert f"`results/{file.name}`" in PAGE
