@@ -21,13 +21,17 @@ def results(name: str) -> dict[str, Any]:
 
 def comparisons() -> Iterator[tuple[str, str]]:
     """Workloads, and the ends of their rows."""
-    for name, found in results("against-lmdeploy-internvl2-2b-h200.json").items():
-        if not isinstance(found, dict) or "ratio" not in found:
-            continue
-        rate = "tokens_per_second" in found["ours"][0]
-        key, form = ("tokens_per_second", "{:,.0f} tokens/s") if rate else ("seconds", "{:.3f} s")
-        ours, theirs = (statistics.median(one[key] for one in found[side]) for side in ("ours", "theirs"))
-        yield name, f" | {form.format(ours)} | {form.format(theirs)} | {found['ratio']:.2f} |"
+    for file in sorted((FOLDER / "results").glob("against-lmdeploy-*.json")):
+        for name, found in results(file.name).items():
+            if isinstance(found, dict) and "ratio" in found:
+                yield f"{file.stem} {name}", comparison(found)
+
+
+def comparison(found: dict[str, Any]) -> str:
+    rate = "tokens_per_second" in found["ours"][0]
+    key, form = ("tokens_per_second", "{:,.0f} tokens/s") if rate else ("seconds", "{:.3f} s")
+    ours, theirs = (statistics.median(one[key] for one in found[side]) for side in ("ours", "theirs"))
+    return f" | {form.format(ours)} | {form.format(theirs)} | {found['ratio']:.2f} |"
 
 
 def ranks() -> Iterator[tuple[str, str]]:

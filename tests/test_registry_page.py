@@ -41,7 +41,6 @@ def test_the_files_do_what_the_page_says(folder: Path, registry: Registry) -> No
     assert {name: registry.plugins[name].status for name in named} == {
         "internvl2": "ready",
         "mine": "ready",
-        "minicpm_v": "ready",
         "patchwork": "missing",
         "tiny": "off",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import threading
@@ -96,6 +97,15 @@ def test_requests_handed_over_together_are_read_together(
 
 def test_outputs_are_taken_when_they_are_made(pipelines: Opened) -> None:
     assert isinstance(pipelines("plain")._engine._engine.executor.model_agent._out_que, FinishedOutputs)
+
+
+def test_its_thread_infers_whatever_lmdeploys_tasks_leave_behind(pipelines: Opened) -> None:
+    actor = pipelines("plain")._engine
+
+    async def mode() -> bool:
+        return torch.is_inference_mode_enabled()
+
+    assert asyncio.run_coroutine_threadsafe(mode(), actor._loop).result(10)
 
 
 def test_a_second_turn_reuses_the_first(pipelines: Opened, reference: Reference) -> None:

@@ -179,6 +179,7 @@ class TestCancelling:
             return take(inputs, *others)
 
         monkeypatch.setattr(agent, "_step", noted)
+        monkeypatch.setattr("vlmplug.engine.cpu.agent._SHORT_STEP", 60.0)  # however slow this machine is
         driver.tokens(prompt(20), tokens=20)
         prefill, *decoding = steps
         assert prefill == (False, "vlmplug-cpu-step")

@@ -154,8 +154,10 @@ class EngineActor:
         """Runs the loop; being a method of the actor, it keeps the engine from being collected while it works.
 
         lmdeploy's tasks must end in the thread they live in: elsewhere they would end that thread's inference mode.
+        The first of them that ends would end it for the others here, were it not that of the whole thread.
         """
-        self._loop.run_forever()
+        with torch.inference_mode():
+            self._loop.run_forever()
         self._loop.close()
         self._start.remove()
         atexit.unregister(self._end_with_program)
@@ -177,7 +179,8 @@ class EngineActor:
     async def _open(self) -> None:
         thresholds = gc.get_threshold()  # lmdeploy sets others for the whole process
         try:
-            self._engine = self._start.build()
+            with torch.inference_mode(False):
+                self._engine = self._start.build()
         except torch.OutOfMemoryError as error:
             raise _out_of_memory(error) from error
         finally:

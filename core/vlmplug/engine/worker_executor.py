@@ -22,9 +22,12 @@ from vlmplug.engine.cpu.device import CPU
 from vlmplug.engine.cpu.memory import blocks_in
 from vlmplug.engine.worker import WorkerOptions
 from vlmplug.engine.worker_link import Listener, WorkerLink
+from vlmplug.errors import VlmplugError
 
 _MODULE = "lmdeploy.pytorch.engine.executor"
 _STOP_SECONDS = 5.0
+#: How long a worker's death may take to be seen after another one has failed.
+_DEATH_SECONDS = 1.0
 
 NEEDED = (
     Needed(f"{_MODULE}.base", "ExecutorBase.init"),
@@ -162,8 +165,14 @@ class WorkerExecutor(ExecutorBase):  # type: ignore[misc]
         self._in_loop(lambda: self._outputs.put_nowait(output))
 
     def _fail(self, error: BaseException) -> None:
+        error = error if isinstance(error, VlmplugError) else self._death() or error
         self._failure = self._failure or error
         self._in_loop(lambda: self._end_with(error))
+
+    def _death(self) -> BaseException | None:
+        """Which worker has ended: it spoils the steps of the others, and one of them may be heard first."""
+        deaths = (worker.death(_DEATH_SECONDS / self.world_size) for worker in self._workers)
+        return next(filter(None, deaths), None)
 
     def _in_loop(self, work: Callable[[], None]) -> None:
         if self._loop is not None:

@@ -126,6 +126,14 @@ class WorkerLink:
         if not silent:
             self._listener.ended(error)
 
+    def death(self, seconds: float) -> EngineStoppedError | None:
+        """How its process ended; None: it lives on for ``seconds``."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return self._death()
+
     def _death(self) -> EngineStoppedError:
         try:
             code = self._process.wait(_END_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -99,7 +100,7 @@ class HuggingFaceStore:
             return
         reference = self._root / "refs" / revision
         reference.parent.mkdir(parents=True, exist_ok=True)
-        written = reference.with_name(f"{reference.name}.{os.getpid()}.tmp")
+        written = reference.with_name(f"{reference.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         written.write_text(self._commit, "ascii")
         os.replace(written, reference)
 

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from vlmplug.parts.vit import MLP, BlockShape, SeparateAttention
 
 #: Rows and columns of patches, and the side of the trained grid -> int64 [rows * columns], on the CPU.
 PositionRule: TypeAlias = "Callable[[int, int, int], Tensor]"
@@ -63,6 +64,11 @@ class NavitSizes:
     channels: int = 3
     eps: float = 1e-6
 
+    @property
+    def block(self) -> BlockShape:
+        """One layer; GELU by tanh, as in SigLIP of transformers."""
+        return BlockShape(self.width, self.inner, self.heads, self.eps, "gelu_pytorch_tanh", "separate")
+
 
 class NavitEmbeddings(nn.Module):
     """Patches and their positions: pixels [n, 3, H, W] -> [n, patches, width], row by row."""
@@ -81,44 +87,13 @@ class NavitEmbeddings(nn.Module):
         return out
 
 
-class NavitAttention(nn.Module):
-    """Full self-attention over one picture."""
-
-    def __init__(self, sizes: NavitSizes) -> None:
-        super().__init__()
-        self._heads = sizes.heads
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(sizes.width, sizes.width) for _ in range(4))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        query, key, value = (self._split(linear(hidden)) for linear in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
-        return out
-
-    def _split(self, hidden: Tensor) -> Tensor:
-        heads: Tensor = hidden.unflatten(-1, (self._heads, -1)).transpose(1, 2)
-        return heads
-
-
-class NavitMLP(nn.Module):
-    """Linear, GELU (tanh), linear."""
-
-    def __init__(self, sizes: NavitSizes) -> None:
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(sizes.width, sizes.inner), nn.Linear(sizes.inner, sizes.width)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(hidden), approximate="tanh"))
-        return out
-
-
 class NavitLayer(nn.Module):
     """Pre-norm transformer layer."""
 
     def __init__(self, sizes: NavitSizes) -> None:
         super().__init__()
         self.layer_norm1, self.layer_norm2 = (nn.LayerNorm(sizes.width, sizes.eps) for _ in range(2))
-        self.self_attn, self.mlp = NavitAttention(sizes), NavitMLP(sizes)
+        self.self_attn, self.mlp = SeparateAttention(sizes.block), MLP(sizes.block)
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = hidden + self.self_attn(self.layer_norm1(hidden))

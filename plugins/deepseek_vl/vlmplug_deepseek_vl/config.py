@@ -8,7 +8,7 @@ from typing import Any
 
 from vlmplug.config_json import declared_architectures
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug.quantisation import quantisation_method
+from vlmplug.parts.checkpoint import weights_dtype
 from vlmplug_deepseek_vl import native, official
 from vlmplug_deepseek_vl.language import text_config
 from vlmplug_deepseek_vl.section import Section
@@ -18,7 +18,6 @@ OFFICIAL = "MultiModalityCausalLM"
 NATIVE = ("DeepseekVLForConditionalGeneration", "DeepseekVLHybridForConditionalGeneration")
 #: Keys that only Janus has, which shares the official architecture.
 _JANUS = ("gen_vision_config", "gen_head_config", "gen_aligner_config")
-_DTYPES = ("bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True)
@@ -68,19 +67,11 @@ def read_configuration(config: Mapping[str, Any], processor: Mapping[str, Any]) 
 def _official(config: Mapping[str, Any], processor: Mapping[str, Any]) -> Configuration:
     text = text_config(Section("config.json", config).section("language_config"), config)
     vision = official.read_vision(config, processor)
-    return Configuration(text, vision, "official_single" if vision.sam is None else "official_hybrid", _dtype(config))
+    route = "official_single" if vision.sam is None else "official_hybrid"
+    return Configuration(text, vision, route, weights_dtype(config, "float16"))
 
 
 def _native(config: Mapping[str, Any], processor: Mapping[str, Any]) -> Configuration:
     text = text_config(Section("config.json", config).section("text_config"), config)
-    return Configuration(text, native.read_vision(config, processor, text["hidden_size"]), "native", _dtype(config))
-
-
-def _dtype(config: Mapping[str, Any]) -> str:
-    """Data type of the weights; AWQ kernels know float16 alone, whatever the file says."""
-    name = config.get("torch_dtype") or config.get("dtype") or "float16"
-    if name not in _DTYPES:
-        raise CheckpointMismatchError(
-            f"config.json names the data type {name!r}.", f"Expected one of {', '.join(_DTYPES)}."
-        )
-    return "float16" if quantisation_method(config) else str(name)
+    vision = native.read_vision(config, processor, text["hidden_size"])
+    return Configuration(text, vision, "native", weights_dtype(config, "float16"))

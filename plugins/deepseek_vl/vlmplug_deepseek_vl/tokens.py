@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from vlmplug.errors import CheckpointMismatchError
+from vlmplug.parts.checkpoint import check_vocabulary
 from vlmplug.special_tokens import SpecialToken
 from vlmplug.tokenizer import Tokenizer
 
@@ -24,11 +24,7 @@ def read_tokenizer(folder: Path, image_tag: str, rows: int) -> Tokenizer:
     if image_tag not in tokenizer.special_tokens:
         tokens = (*tokens, SpecialToken(image_tag, tokenizer.vocab_size, listed=True))
     tokenizer = replace(tokenizer, tokens=tokens, bos_ids=(begin,))
-    if tokenizer.vocab_size > rows:
-        raise CheckpointMismatchError(
-            f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
-            "Use the tokenizer files of this checkpoint.",
-        )
+    check_vocabulary(tokenizer, rows)
     return tokenizer
 
 

@@ -12,7 +12,6 @@ from vlmplug_glm4v.fields import check_text, check_vision
 
 #: The first is that of the published files, the second that of files saved from the official code.
 ARCHITECTURES = ("ChatGLMModel", "ChatGLMForConditionalGeneration")
-DTYPES = ("bfloat16", "float16", "float32")
 
 #: Defaults of the official ``configuration_chatglm.py`` for switches that a ``config.json`` leaves out.
 _DEFAULTS = {
@@ -109,16 +108,3 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         "rope_parameters": {"rope_type": "default", "rope_theta": _ROPE_BASE * config["rope_ratio"]},
         "tie_word_embeddings": False,
     }
-
-
-def dtype_of(config: Mapping[str, Any]) -> str:
-    """Data type of the weights.
-
-    :raises CheckpointMismatchError: one that no official checkpoint has.
-    """
-    name = config.get("torch_dtype") or config.get("dtype") or "bfloat16"
-    if name not in DTYPES:
-        raise CheckpointMismatchError(
-            f"config.json names the data type {name!r}.", f"Expected one of {', '.join(DTYPES)}."
-        )
-    return str(name)

@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image
 
 from vlmplug.conversation import Conversation, MediaPart, PromptOptions
-from vlmplug.errors import CheckpointMismatchError, MediaError
+from vlmplug.errors import MediaError
 from vlmplug.hooks import hookimpl
 from vlmplug.media import Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
+from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.spans import SlotFormat, inject
 from vlmplug.prompt import RenderedPrompt
@@ -40,7 +41,7 @@ def load_model(source: ModelSource) -> FamilyModel:
     tokenizer = Tokenizer.from_ranks(source.folder, RANKS)
     generation = read_generation_config(source.folder)
     text = official.text_config(config)
-    _check_vocabulary(tokenizer, text["vocab_size"])
+    check_vocabulary(tokenizer, text["vocab_size"])
     stops = (*map(tokenizer.special_id, STOPS), *generation.eos_ids)
     return FamilyModel(
         model_type=source.model_type,
@@ -57,7 +58,7 @@ def load_model(source: ModelSource) -> FamilyModel:
         answer_lead="\n",
         tool_use=True,
         context_length=text["max_position_embeddings"],
-        dtype=official.dtype_of(config),
+        dtype=weights_dtype(config),
         settings=official.settings(config),
         sampling=generation.sampling,
     )
@@ -90,11 +91,3 @@ def _prepared(part: MediaPart, settings: official.GLM4VSettings) -> MediaInput:
     size = (settings.image_size, settings.image_size)
     image = part.source.image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
     return MediaInput(np.array(image)[None], settings.image_tokens, None, PIXEL_MEAN, PIXEL_STD)
-
-
-def _check_vocabulary(tokenizer: Tokenizer, rows: int) -> None:
-    if tokenizer.vocab_size > rows:
-        raise CheckpointMismatchError(
-            f"The tokenizer in {tokenizer.folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
-            "Use the tokenizer files of this checkpoint.",
-        )

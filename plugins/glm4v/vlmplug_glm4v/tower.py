@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlmplug.parts.vit import MLP, BlockShape, attend
 from vlmplug_glm4v.normalisation import PIXEL_MEAN, PIXEL_STD
 
 
@@ -46,23 +47,8 @@ class Attention(nn.Module):
         self.dense = nn.Linear(hidden, hidden)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        parts = self.query_key_value(hidden).chunk(3, -1)
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        out: Tensor = self.dense(mixed.transpose(1, 2).flatten(2))
-        return out
-
-
-class MLP(nn.Module):
-    """Linear, GELU (erf), linear."""
-
-    def __init__(self, vision: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(vision["hidden_size"], vision["intermediate_size"])
-        self.fc2 = nn.Linear(vision["intermediate_size"], vision["hidden_size"])
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(hidden)))
+        query, key, value = self.query_key_value(hidden).chunk(3, -1)
+        out: Tensor = self.dense(attend(query, key, value, self.heads))
         return out
 
 
@@ -72,7 +58,8 @@ class Layer(nn.Module):
     def __init__(self, vision: Mapping[str, Any]) -> None:
         super().__init__()
         hidden, eps = vision["hidden_size"], vision["layer_norm_eps"]
-        self.attention, self.mlp = Attention(vision), MLP(vision)
+        mlp = BlockShape(hidden, vision["intermediate_size"], vision["num_heads"])
+        self.attention, self.mlp = Attention(vision), MLP(mlp)
         self.input_layernorm = nn.LayerNorm(hidden, eps)
         self.post_attention_layernorm = nn.LayerNorm(hidden, eps)
 

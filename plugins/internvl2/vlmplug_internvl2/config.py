@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug.quantisation import QUANTISATION, quantisation_method, read_quantisation
+from vlmplug.quantisation import QUANTISATION, read_quantisation
 from vlmplug_internvl2.fields import check_chat, check_rope, check_text, check_vision
 from vlmplug_internvl2.options import InternVLOptions
 from vlmplug_internvl2.templates import Template
 
 ARCHITECTURE = "InternVLChatModel"
-DTYPES = ("bfloat16", "float16", "float32")
 
 #: Defaults of the official ``configuration_internvl_chat.py``, for fields that a ``config.json`` leaves out.
 _CHAT_DEFAULTS = {
@@ -172,16 +171,3 @@ def rope_parameters(official: Mapping[str, Any]) -> dict[str, Any]:
         original = official.get("original_max_position_embeddings", official["max_position_embeddings"])
         scaling.setdefault("original_max_position_embeddings", original)
     return {"rope_theta": float(official.get("rope_theta", 10_000.0)), **scaling, "rope_type": kind}
-
-
-def dtype_of(config: Mapping[str, Any]) -> str:
-    """Data type of the weights; AWQ kernels know float16 alone, whatever the file says.
-
-    :raises CheckpointMismatchError: one that no official checkpoint has.
-    """
-    name = config.get("torch_dtype") or config.get("dtype") or "bfloat16"
-    if name not in DTYPES:
-        raise CheckpointMismatchError(
-            f"config.json names the data type {name!r}.", f"Expected one of {', '.join(DTYPES)}."
-        )
-    return "float16" if quantisation_method(config) else str(name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PIL import Image
 
 from vlmplug.conversation import Conversation, PromptOptions
-from vlmplug.errors import CheckpointMismatchError, PlacementError
+from vlmplug.errors import PlacementError
 from vlmplug.hooks import hookimpl
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.batch_images import batch_images
+from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.placement import place
 from vlmplug.parts.spans import SlotFormat, inject
@@ -32,7 +33,7 @@ def load_model(source: ModelSource) -> FamilyModel:
     tokenizer = Tokenizer.from_folder(source.folder)
     generation = read_generation_config(source.folder)
     text = official.text_config(config)
-    _check_vocabulary(tokenizer, text["vocab_size"])
+    check_vocabulary(tokenizer, text["vocab_size"])
     return FamilyModel(
         model_type=source.model_type,
         family=source.family,
@@ -44,7 +45,7 @@ def load_model(source: ModelSource) -> FamilyModel:
         stop_ids=tuple(dict.fromkeys((tokenizer.special_id(template.separator), *generation.eos_ids))),
         placeholder_id=tokenizer.special_id(PLACEHOLDER),
         context_length=text["max_position_embeddings"],
-        dtype=official.dtype_of(config),
+        dtype=weights_dtype(config),
         settings=official.settings(config, template),
         sampling=generation.sampling,
     )
@@ -89,11 +90,3 @@ def _refuse_placeholder(conversation: Conversation) -> None:
                 f"messages[{index}] holds {PLACEHOLDER}, which would count as a place for a picture.",
                 "Take it out, or leave parse_special_tokens off.",
             )
-
-
-def _check_vocabulary(tokenizer: Tokenizer, rows: int) -> None:
-    if tokenizer.vocab_size > rows:
-        raise CheckpointMismatchError(
-            f"The tokenizer in {tokenizer.folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
-            "Use the tokenizer files of this checkpoint.",
-        )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlmplug.parts.vit import MLP, BlockShape, attend
 from vlmplug_internvl2.normalisation import PIXEL_MEAN, PIXEL_STD
 
 
@@ -76,28 +77,9 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(hidden, eps) if normalised else nn.Identity()
         self.k_norm = RMSNorm(hidden, eps) if normalised else nn.Identity()
 
-    def split_heads(self, hidden: Tensor) -> Tensor:
-        heads: Tensor = hidden.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return heads
-
     def forward(self, hidden: Tensor) -> Tensor:
         query, key, value = self.qkv(hidden).chunk(3, -1)
-        query, key = self.split_heads(self.q_norm(query)), self.split_heads(self.k_norm(key))
-        mixed = F.scaled_dot_product_attention(query, key, self.split_heads(value))
-        out: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
-        return out
-
-
-class MLP(nn.Module):
-    """Linear, GELU (erf), linear."""
-
-    def __init__(self, vision: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(vision["hidden_size"], vision["intermediate_size"])
-        self.fc2 = nn.Linear(vision["intermediate_size"], vision["hidden_size"])
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(hidden)))
+        out: Tensor = self.proj(attend(self.q_norm(query), self.k_norm(key), value, self.heads))
         return out
 
 
@@ -110,7 +92,7 @@ class Layer(nn.Module):
             norm_layer(vision),
             Attention(vision),
             norm_layer(vision),
-            MLP(vision),
+            MLP(BlockShape(vision["hidden_size"], vision["intermediate_size"], vision["num_attention_heads"])),
         )
         scale = vision.get("initializer_factor", 1.0)
         self.ls1 = nn.Parameter(torch.full((vision["hidden_size"],), float(scale)))

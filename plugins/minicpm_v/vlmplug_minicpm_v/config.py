@@ -9,13 +9,12 @@ from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
 from vlmplug.json_files import read_json_if_there
-from vlmplug.quantisation import QUANTISATION, quantisation_method, read_quantisation
+from vlmplug.quantisation import QUANTISATION, read_quantisation
 from vlmplug_minicpm_v.fields import RESAMPLER_HEAD, check_slicing, check_text, check_vision
 from vlmplug_minicpm_v.options import OptionReader, SliceOptions
 from vlmplug_minicpm_v.versions import Version
 
 ARCHITECTURE = "MiniCPMV"
-DTYPES = ("bfloat16", "float16", "float32")
 #: How the official ``encode_video`` example asks for frames.
 _FRAME_SLICES = 2
 
@@ -162,16 +161,3 @@ def text_config(config: Mapping[str, Any], version: Version) -> dict[str, Any]:
         "tie_word_embeddings": bool(config.get("tie_word_embeddings", False)),
         **({} if quantisation is None else {QUANTISATION: quantisation}),
     }
-
-
-def dtype_of(config: Mapping[str, Any]) -> str:
-    """Data type of the weights; AWQ kernels know float16 alone, whatever the file says.
-
-    :raises CheckpointMismatchError: one that no official checkpoint has.
-    """
-    name = config.get("torch_dtype") or config.get("dtype") or "bfloat16"
-    if name not in DTYPES:
-        raise CheckpointMismatchError(
-            f"config.json names the data type {name!r}.", f"Expected one of {', '.join(DTYPES)}."
-        )
-    return "float16" if quantisation_method(config) else str(name)

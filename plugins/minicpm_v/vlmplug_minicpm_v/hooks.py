@@ -8,15 +8,14 @@ from functools import partial
 from PIL import Image
 
 from vlmplug.conversation import Conversation, PromptOptions
-from vlmplug.errors import CheckpointMismatchError
 from vlmplug.hooks import hookimpl
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.batch_images import batch_images
+from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.placement import joined, place_turns
 from vlmplug.parts.spans import VisionRun, inject_layouts
 from vlmplug.prompt import MediaItem, RenderedPrompt, Segment, Special, Text
-from vlmplug.tokenizer import Tokenizer
 from vlmplug_minicpm_v import config as files
 from vlmplug_minicpm_v import turns
 from vlmplug_minicpm_v.config import MiniCPMVSettings
@@ -35,7 +34,7 @@ def load_model(source: ModelSource) -> FamilyModel:
     tokenizer, letter = official_tokenizer(source.folder, version)
     generation = read_generation_config(source.folder)
     text = files.text_config(official.config, version)
-    _check_vocabulary(tokenizer, text["vocab_size"])
+    check_vocabulary(tokenizer, text["vocab_size"])
     opening = tokenizer.roles[version.opening] if version.opening else ""
     return FamilyModel(
         model_type=source.model_type,
@@ -48,7 +47,7 @@ def load_model(source: ModelSource) -> FamilyModel:
         stop_ids=tuple(dict.fromkeys((*map(tokenizer.special_id, version.stop_tokens), *generation.eos_ids))),
         placeholder_id=tokenizer.special_id(PLACEHOLDER),
         context_length=text["max_position_embeddings"],
-        dtype=files.dtype_of(official.config),
+        dtype=weights_dtype(official.config),
         settings=files.settings(official, version, opening, letter),
         sampling=generation.sampling,
     )
@@ -111,11 +110,3 @@ def _between(tags: tuple[str, ...], *pieces: Segment | VisionRun) -> Iterator[Se
     yield from (Special(tag) for tag in tags[:1])
     yield from pieces
     yield from (Special(tag) for tag in tags[1:])
-
-
-def _check_vocabulary(tokenizer: Tokenizer, rows: int) -> None:
-    if tokenizer.vocab_size > rows:
-        raise CheckpointMismatchError(
-            f"The tokenizer in {tokenizer.folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
-            "Use the tokenizer files of this checkpoint.",
-        )
