@@ -139,11 +139,11 @@ def test_what_is_not_recorded(flags: tuple[str, ...], says: str, run: Run, short
     assert says in ran.err
 
 
-@pytest.mark.parametrize("flags", [("--tp", "0"), ("--tp", "2"), ("--tp", "-1", "--device", "cuda")])
-def test_numbers_of_gpus_that_make_no_sense(flags: tuple[str, ...], run: Run, golden: Path) -> None:
+@pytest.mark.parametrize("flags", [("--tp", "0"), ("--tp", "-1", "--device", "cuda")])
+def test_numbers_of_ranks_that_make_no_sense(flags: tuple[str, ...], run: Run, golden: Path) -> None:
     ran = run("verify", golden, *flags)
     assert (ran.code, ran.out) == (1, "")
-    assert f"--tp {flags[1]} is impossible" in ran.err
+    assert f"--tp is {flags[1]}." in ran.err
 
 
 @pytest.mark.parametrize(

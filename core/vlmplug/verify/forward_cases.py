@@ -37,7 +37,7 @@ _CHUNK, _BLOCK = 64, 16
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Where the engine runs, and in which of the modes; ``tp``: number of GPUs that share the language model."""
+    """Where the engine runs, and in which of the modes; ``tp``: number of ranks that share the language model."""
 
     device: Device = "cpu"
     dtype: Dtype = "float32"
