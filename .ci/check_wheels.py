@@ -28,6 +28,7 @@ PACKAGES = {
     "vlmplug-glm4v": ROOT / "plugins" / "glm4v",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
     "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v",
+    "vlmplug-qwen-vl": ROOT / "plugins" / "qwen_vl",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
     "vlmplug-deepseek-vl": ROOT / "plugins" / "deepseek_vl",
 }
@@ -49,6 +50,11 @@ CONTENTS = {
         "vlmplug_minicpm_v/py.typed",
         "vlmplug_minicpm_v/verified/minicpm-v-set-a.hooks.json",
     ),
+    "vlmplug-qwen-vl": (
+        "vlmplug_qwen_vl/manifest.yaml",
+        "vlmplug_qwen_vl/py.typed",
+        "vlmplug_qwen_vl/verified/qwen-vl-set-a.hooks.json",
+    ),
     "vlmplug-tiny": (
         "vlmplug_tiny/manifest.yaml",
         "vlmplug_tiny/py.typed",
@@ -62,7 +68,14 @@ CONTENTS = {
     ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")
-MODEL_TYPES = {"deepseek-vl-7b-chat", "glm4v-9b-chat", "internvl2-2b", "internvl2-tiny", "minicpm-v-v2_6-chat"}
+MODEL_TYPES = {
+    "deepseek-vl-7b-chat",
+    "glm4v-9b-chat",
+    "internvl2-2b",
+    "internvl2-tiny",
+    "minicpm-v-v2_6-chat",
+    "qwen-vl-chat",
+}
 
 
 class CheckError(Exception):

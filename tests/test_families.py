@@ -24,6 +24,7 @@ CHECKPOINTS = {
     "glm4v": ("glm4v-9b-chat", "tiny"),
     "internvl2": ("internvl2-2b", "tiny"),
     "minicpm_v": ("minicpm-v-v2_5-chat", "tiny_2_5"),
+    "qwen_vl": ("qwen-vl-chat", "tiny"),
 }
 
 

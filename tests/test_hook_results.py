@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from vlmplug.errors import HookResultError
 from vlmplug.hook_results import HookResults
-from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, MediaSpan, ModelSource, TowerSpec
+from vlmplug.model import (
+    EngineInput,
+    FamilyModel,
+    LengthScaling,
+    MediaBatch,
+    MediaInput,
+    MediaSpan,
+    ModelSource,
+    TowerSpec,
+)
 from vlmplug.prompt import GeneratedIds, MediaItem, MediaSlot, RenderedPrompt, Special, Text
 from vlmplug.text_model import TextModel
 from vlmplug.tokenizer import Tokenizer
@@ -94,6 +103,8 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_engine, replace(ENGINE_INPUT, position_ids=tuple(range(9)))),
         (check_model, replace(MODEL, placeholder_edges=(0, 99), own_positions=True, tool_use=True, answer_lead="\n")),
         (check_edged, replace(ENGINE_INPUT, input_ids=(1, 3, 7, 4, 5, 3, 7, 4, 9))),
+        (check_model, replace(MODEL, length_scaling=LengthScaling(2048, True, False), box_scale=1000)),
+        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(1),)),), left_out=frozenset({0}))),
     ],
 )
 def test_what_keeps_the_promise_passes_through(check: Callable[[Any], Any], result: Any) -> None:
@@ -114,6 +125,12 @@ def test_what_keeps_the_promise_passes_through(check: Callable[[Any], Any], resu
         (check_model, replace(MODEL, own_positions=1), "own_positions is 1; expected True or False"),
         (check_model, replace(MODEL, tool_use=None), "tool_use is None; expected True or False"),
         (check_model, replace(MODEL, answer_lead=None), "answer_lead is None; expected a text"),
+        (check_model, replace(MODEL, length_scaling={}), "length_scaling is {}; expected a LengthScaling with a"),
+        (check_model, replace(MODEL, length_scaling=LengthScaling(1, True, True)), "expected a LengthScaling with a"),
+        (check_model, replace(MODEL, length_scaling=LengthScaling(9, 1, True)), "expected a LengthScaling with a"),
+        (check_model, replace(MODEL, box_scale=0), "box_scale is 0; expected at least 1, or None"),
+        (check_prompt, RenderedPrompt((), left_out=(0, 1)), "left_out is (0, 1); expected a frozenset of numbers"),
+        (check_prompt, RenderedPrompt((), left_out=frozenset({0})), "it leaves out picture or clip 2"),
         (check_edged, ENGINE_INPUT, "spans[0] covers ids {7}; expected 7 only between 3 and 4"),
         (check_model, replace(MODEL, stop_ids=[2]), "stop_ids is [2]; expected a tuple of token ids"),
         (check_model, replace(MODEL, folder="folder"), "folder is 'folder'; expected a Path"),

@@ -95,6 +95,14 @@ def test_special_tokens_are_those_of_the_configuration(tokenizer: Tokenizer) -> 
     assert len(tokenizer.tokens) == 14, "no bos of sentencepiece models"
 
 
+def test_what_is_said_stays_in_answers() -> None:
+    named = RankFile("tokenizer.model", QWEN, specials=("<|endoftext|>", "<box>"), said=("<box>",))
+    tokenizer = Tokenizer.from_ranks(FOLDER, named)
+    ids = [tokenizer.special_id(token) for token in ("<box>", "<|endoftext|>", "<box>")]
+    assert tokenizer.decode(ids) == "<box><box>"
+    assert tokenizer.decode(ids, skip_special_tokens=False) == "<box><|endoftext|><box>"
+
+
 def test_special_tokens_may_be_named() -> None:
     named = RankFile("tokenizer.model", QWEN, specials=("<|endoftext|>", "<|im_start|>"), normal_form="NFC")
     tokenizer = Tokenizer.from_ranks(FOLDER, named)

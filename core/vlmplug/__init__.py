@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from vlmplug.engine.options import EngineOptions, SchedulerOptions
     from vlmplug.errors import VlmplugError
+    from vlmplug.grounding import Box
     from vlmplug.host_options import HostOptions
     from vlmplug.hub.options import HubOptions
     from vlmplug.loaded_model import FailedRequest, LoadedModel
@@ -55,6 +56,7 @@ _HOMES = {
     ),
     "engine.options": ("EngineOptions", "SchedulerOptions"),
     "errors": ("VlmplugError",),
+    "grounding": ("Box",),
     "host_options": ("HostOptions",),
     "hub.options": ("HubOptions",),
     "loaded_model": ("FailedRequest", "LoadedModel"),
@@ -67,6 +69,7 @@ _HOMES = {
 
 __all__ = [
     "Answer",
+    "Box",
     "Chat",
     "Conversation",
     "Delta",

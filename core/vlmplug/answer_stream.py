@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from vlmplug.answer_lead import AnswerLead
 from vlmplug.errors import EngineStoppedError
+from vlmplug.grounding import Box, read_boxes
 from vlmplug.model import EngineInput, FamilyModel
 from vlmplug.sampling import Answer, FinishReason, Sampling, Timings, TokenLogprobs
 from vlmplug.stop_words import StopWords
@@ -35,12 +36,21 @@ class AnswerStream:
     """Turns the steps of one generation into deltas and the answer.
 
     :param prepare_seconds: how long it took to prepare the request.
+    :param picture_size: width and height of the picture whose places an answer names; None: there is none.
     """
 
-    def __init__(self, model: FamilyModel, sampling: Sampling, prompt: EngineInput, prepare_seconds: float) -> None:
+    def __init__(
+        self,
+        model: FamilyModel,
+        sampling: Sampling,
+        prompt: EngineInput,
+        prepare_seconds: float,
+        picture_size: tuple[int, int] | None = None,
+    ) -> None:
         # Numbers only: the prompt itself holds megabytes of pixels.
         self._prompt_tokens, self._media_tokens = len(prompt.input_ids), prompt.media_tokens
         self._prepare_seconds = prepare_seconds
+        self._picture_size, self._box_scale = picture_size, model.box_scale
         self._text, self._lead = TextStream(model.tokenizer), AnswerLead(model.answer_lead)
         self._words, self._has_words = StopWords(sampling.stop_words), any(sampling.stop_words)
         self._ids: list[int] = []
@@ -122,9 +132,16 @@ class AnswerStream:
     def _unsaid(self) -> str:
         return self._lead.push(self._text.finish()) + self._lead.finish()
 
+    def _boxes(self, text: str) -> tuple[Box, ...]:
+        if self._picture_size is None or self._box_scale is None:
+            return ()
+        return read_boxes(text, self._picture_size, self._box_scale)
+
     def _answer(self) -> Answer:
+        text = "".join(self._said)
         return Answer(
-            text="".join(self._said),
+            text=text,
+            boxes=self._boxes(text),
             token_ids=tuple(self._ids),
             finish_reason=self._finish,
             prompt_tokens=self._prompt_tokens,

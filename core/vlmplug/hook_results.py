@@ -14,7 +14,15 @@ import numpy as np
 
 from vlmplug import result_rules as rules
 from vlmplug.errors import HookResultError
-from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, MediaSpan, ModelSource, TowerSpec
+from vlmplug.model import (
+    EngineInput,
+    FamilyModel,
+    MediaBatch,
+    MediaInput,
+    MediaSpan,
+    ModelSource,
+    TowerSpec,
+)
 from vlmplug.parts.spans import SlotFormat
 from vlmplug.prompt import GeneratedIds, MediaItem, MediaSlot, RenderedPrompt, Special, Text
 from vlmplug.sampling import SamplingDefaults
@@ -93,7 +101,9 @@ class HookResults:
         for number, item in enumerate(prompt.items):
             self._item(item, f"items[{number}]", media)
         placed = {item.part for item in prompt.items}
-        for part in range(media):
+        left_out: object = prompt.left_out
+        self._field("left_out", left_out, isinstance(left_out, frozenset), "a frozenset of numbers")
+        for part in sorted(set(range(media)) - prompt.left_out):
             self._require(part in placed, f"it leaves out picture or clip {part + 1}", f"a slot for each of {media}")
         return prompt
 
@@ -155,6 +165,11 @@ class HookResults:
             value = getattr(model, name)
             self._field(name, value, isinstance(value, bool), "True or False")
         self._field("answer_lead", model.answer_lead, isinstance(model.answer_lead, str), "a text")
+        scaling: object = model.length_scaling
+        fits = scaling is None or rules.is_length_scaling(scaling)
+        self._field("length_scaling", scaling, fits, "a LengthScaling with a trained length of at least 2, or None")
+        scale = model.box_scale
+        self._field("box_scale", scale, scale is None or rules.is_size(scale), "at least 1, or None")
 
     def _tower(self, tower: TowerSpec) -> None:
         self._field("tower", tower, isinstance(tower, TowerSpec), "a TowerSpec")

@@ -46,7 +46,8 @@ class HookSpecs:
     ) -> RenderedPrompt | None:
         """The official prompt of a conversation whose media are opened, with a slot wherever media go.
 
-        Every picture and clip has a place; one that the family cannot take is an error, never left out.
+        Every picture and clip has a place; one that the family cannot take is an error, never left out. Those of turns
+        that the caller's own options leave out are named (`RenderedPrompt.left_out`).
 
         :raises ConversationError: the family has no such role, turn or combination.
         :raises PlacementError: pictures and their tags do not fit together.

@@ -170,16 +170,25 @@ def _awq_group(config: Mapping[str, Any]) -> int:
     return AWQ_GROUP if quantisation is None else int(quantisation["group_size"])
 
 
+def _width(tower: Mapping[str, Any]) -> int:
+    """Of the residual stream; Qwen-VL has OpenCLIP's names."""
+    return int(tower["width"] if "width" in tower else tower["hidden_size"])
+
+
+def _inner(tower: Mapping[str, Any]) -> int:
+    return int(tower["width"] * tower["mlp_ratio"] if "width" in tower else tower["intermediate_size"])
+
+
 def _tower_values(config: Mapping[str, Any]) -> int:
     """Values that a layer of the vision tower holds at most; 0 where its shapes are not known.
 
     Where tiles have another size than the grid of positions that the tower was trained with, it stands at the top.
     """
-    tower: Any = config.get("vision_config")
+    tower: Any = config.get("vision_config", config.get("visual"))
     try:
         side = config.get("image_size", tower["image_size"])
         patches = (side // tower["patch_size"]) ** 2 + 1
-        values = 4 * tower["hidden_size"] + 2 * tower["intermediate_size"]
+        values = 4 * _width(tower) + 2 * _inner(tower)
         return int(tiles_at_once(TOWER_TILES, side, side) * patches * values)
     except (KeyError, TypeError, ZeroDivisionError):
         return 0

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmplug.conversation import MediaPart
+from vlmplug.media import Picture
 from vlmplug.prompt import MediaItem
 from vlmplug.sampling import SamplingDefaults
 from vlmplug.tokenizer import Tokenizer
@@ -52,6 +53,23 @@ class TowerSpec:
 
 
 @dataclass(frozen=True)
+class LengthScaling:
+    """Attention that changes with the length of a prompt, as Qwen (2023) was trained for and extended.
+
+    - ``trained_length``: tokens of the longest sequences in training.
+    - ``dynamic_ntk``: prompts of more tokens have rotary frequencies of a larger base, the same for the whole sequence:
+      base * alpha ** (d / (d - 2)) for heads of d numbers, with alpha = 2 ** (level + 1) - 1, where ``trained_length``
+      has to be doubled ``level`` times to hold the prompt.
+    - ``log_n``: the query of the i-th token, counted from 1, is multiplied by log(i) / log(``trained_length``) from
+      there on, after the rotation.
+    """
+
+    trained_length: int
+    dynamic_ntk: bool
+    log_n: bool
+
+
+@dataclass(frozen=True)
 class FamilyModel:
     """What `load_model` returns: everything about one checkpoint except its weights.
 
@@ -68,6 +86,10 @@ class FamilyModel:
     - ``answer_lead``: what the model writes in front of each answer and nobody wants to read; it is left out of the
       answer's text, and stays among its ids.
     - ``tool_use``: prompts have words for tools: `Message.tools`, `Message.metadata` and the role ``observation``.
+    - ``length_scaling``: what changes in attention with the length of the prompt; None: nothing. The language model is
+      one with rotary embeddings over whole heads, and ``text_config`` has ``head_dim``.
+    - ``box_scale``: answers name places of a picture (`vlmplug.grounding`), in so many parts of its width and height;
+      None: they do not.
     - ``context_length``: tokens that prompt and answer may take together.
     - ``dtype``: ``"bfloat16"``, ``"float16"`` or ``"float32"``, as the checkpoint says.
     - ``settings``: the family's own frozen data class.
@@ -90,6 +112,8 @@ class FamilyModel:
     own_positions: bool = False
     answer_lead: str = ""
     tool_use: bool = False
+    length_scaling: LengthScaling | None = None
+    box_scale: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +122,12 @@ class MediaBatch:
 
     media: tuple[MediaPart, ...]
     items: tuple[MediaItem, ...]
+
+    @property
+    def last_size(self) -> tuple[int, int] | None:
+        """Width and height of the last picture among the items; None where there is none."""
+        sources = (self.media[item.part].source for item in reversed(self.items))
+        return next((source.image.size for source in sources if isinstance(source, Picture)), None)
 
 
 @dataclass(frozen=True)

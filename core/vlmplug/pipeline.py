@@ -44,11 +44,15 @@ _PREPARE_THREADS = 8
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request on its way into the engine: the prompt as text, as ids, and the seconds that it took."""
+    """A request on its way into the engine: the prompt as text, as ids, and the seconds that it took.
+
+    ``picture_size``: width and height of the last picture in it; None: there is none.
+    """
 
     prompt: RenderedPrompt
     engine_input: EngineInput
     seconds: float
+    picture_size: tuple[int, int] | None = None
 
 
 class Preparer:
@@ -74,7 +78,7 @@ class Preparer:
         batch = MediaBatch(conversation.media, prompt.items)
         inputs = self._host.preprocess_media(self.model, batch) if batch.items else ()
         engine_input = self._host.inject_vision_tokens(self.model, prompt, inputs)
-        return Prepared(prompt, engine_input, time.perf_counter() - start)
+        return Prepared(prompt, engine_input, time.perf_counter() - start, batch.last_size)
 
     def prepare_all(self, requests: Sequence[Request]) -> list[Prepared | VlmplugError]:
         """As `prepare`, in a row; errors stand in their requests' places."""
@@ -192,7 +196,8 @@ class Pipeline:
         return [each if isinstance(each, VlmplugError) else next(begun) for each in prepared]
 
     def _answer(self, prepared: Prepared, request: Request) -> AnswerStream:
-        return AnswerStream(self.model, request.sampling, prepared.engine_input, prepared.seconds)
+        size = prepared.picture_size
+        return AnswerStream(self.model, request.sampling, prepared.engine_input, prepared.seconds, size)
 
     async def _abegin(self, request: Request) -> Begun:
         return await begin(self._workers, partial(self.begin, request))

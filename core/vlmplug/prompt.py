@@ -61,9 +61,14 @@ Segment: TypeAlias = "Text | Special | GeneratedIds | MediaSlot"
 
 @dataclass(frozen=True)
 class RenderedPrompt:
-    """What `render_prompt` returns: the whole prompt, in order, with nothing encoded yet."""
+    """What `render_prompt` returns: the whole prompt, in order, with nothing encoded yet.
+
+    ``left_out``: pictures and clips of turns that an option of the caller's leaves out of the prompt, numbered as
+    `MediaItem.part`.
+    """
 
     segments: tuple[Segment, ...]
+    left_out: frozenset[int] = frozenset()
 
     @property
     def items(self) -> tuple[MediaItem, ...]:

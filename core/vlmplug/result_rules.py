@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from vlmplug.model import LengthScaling
 from vlmplug.number import is_number
 
 
@@ -45,6 +46,14 @@ def is_data(value: object) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def is_length_scaling(scaling: object) -> bool:
+    """A `LengthScaling` whose fields have their types."""
+    if not isinstance(scaling, LengthScaling):
+        return False
+    switches = (scaling.dynamic_ntk, scaling.log_n)
+    return is_size(scaling.trained_length) and scaling.trained_length > 1 and all(type(one) is bool for one in switches)
 
 
 def _is_finite(value: object) -> bool:

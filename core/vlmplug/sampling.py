@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vlmplug.errors import OptionError
+from vlmplug.grounding import Box
 from vlmplug.number import check_whole, is_number, is_whole
 
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -111,8 +112,10 @@ class Timings:
 class Answer:
     """A finished answer.
 
-    ``text`` holds no special tokens. ``token_ids`` holds every generated id except the stop token.
-    ``prompt_tokens`` counts media positions too, ``media_tokens`` only those, ``cached_tokens`` what was reused.
+    ``text`` holds no special tokens, but for names and places (``<ref>``, ``<box>``) of models that know them.
+    ``boxes`` are these places in pixels of the prompt's last picture. ``token_ids`` holds every generated id except the
+    stop token. ``prompt_tokens`` counts media positions too, ``media_tokens`` only those, ``cached_tokens`` what was
+    reused.
     """
 
     text: str
@@ -124,6 +127,7 @@ class Answer:
     timings: Timings = field(default_factory=Timings)
     logprobs: tuple[TokenLogprobs, ...] = ()
     prompt_logits: tuple[float, ...] | None = None
+    boxes: tuple[Box, ...] = ()
 
     def __str__(self) -> str:
         return self.text

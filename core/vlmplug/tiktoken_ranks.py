@@ -34,12 +34,14 @@ class RankFile:
     - ``pattern``: how text is cut before it is merged (``pat_str`` of the official tokenizer).
     - ``specials``: special tokens behind the last rank, in the order of their ids; None: the tokens that
       ``tokenizer_config.json`` declares.
+    - ``said``: those of them that are part of what is said, and stay in an answer's text.
     - ``normal_form``: Unicode normal form that the official tokenizer brings texts into; None: they stay as they are.
     """
 
     name: str
     pattern: str
     specials: tuple[str, ...] | None = None
+    said: tuple[str, ...] = ()
     normal_form: Literal["NFC", "NFKC"] | None = None
 
 

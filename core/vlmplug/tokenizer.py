@@ -254,7 +254,10 @@ def _rank_specials(files: TokenizerFiles, model: TextModel, ranks: RankFile) -> 
     if ranks.specials is None:
         return files.special_tokens(_vocabulary(model))
     first = len(model.surfaces)
-    return tuple(SpecialToken(content, first + place, listed=True) for place, content in enumerate(ranks.specials))
+    return tuple(
+        SpecialToken(content, first + place, special=content not in ranks.said, listed=content not in ranks.said)
+        for place, content in enumerate(ranks.specials)
+    )
 
 
 def _bos_ids(files: TokenizerFiles, tokens: Sequence[SpecialToken]) -> tuple[int, ...]:

@@ -122,7 +122,7 @@ def test_nothing_like_that_is_no_error(run: Run) -> None:
         (("--modality", "vidoe"), "no modality 'vidoe'.\nfix: Did you mean video?"),
         (("--fits", "much"), "--fits: 'much' is no size.\nfix: Write a number and a unit"),
         (("--known", "--fits", "24GB"), "--known goes with --family and --json alone"),
-        (("--known", "--family", "qwen-vi"), "No known type is of a family 'qwen-vi'.\nfix: Did you mean qwen-vl"),
+        (("--known", "--family", "qwen-vi"), "No known type is of a family 'qwen-vi'.\nfix: Did you mean Qwen2-VL"),
     ],
 )
 def test_flags_that_make_no_sense(run: Run, flags: tuple[str, ...], said: str) -> None:

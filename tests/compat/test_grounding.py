@@ -23,7 +23,7 @@ def written(texts: list[str], objects: Any, family: str = "internvl2", images: l
     ("family", "expected"),
     [
         ("internvl2", "Is <ref>the dog</ref> at <box>[[100, 200, 300, 400]]</box>?"),
-        ("qwen-vl", "Is <ref>the dog</ref> at <box>(100,200),(300,400)</box>?"),
+        ("qwen_vl", "Is <ref>the dog</ref> at <box>(100,200),(300,400)</box>?"),
     ],
 )
 def test_words_of_families(family: str, expected: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.compat.conftest import CHECKPOINT
@@ -12,7 +14,8 @@ from vlmplug.registry import load_registry
 def test_every_model_type_of_the_registry_is_an_attribute() -> None:
     registry = load_registry()
     named = {getattr(ModelType, attribute) for attribute in dir(ModelType)}
-    assert {*registry.model_types, *registry.aliases, *registry.known} <= named
+    assert {*registry.model_types, *registry.known} <= named
+    assert all(hasattr(ModelType, re.sub(r"\W", "_", alias)) for alias in registry.aliases)
 
 
 @pytest.mark.parametrize(

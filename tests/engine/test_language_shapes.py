@@ -44,6 +44,16 @@ def test_names_and_shapes_are_those_of_transformers(
     assert language_shapes(text) == expected
 
 
+def test_qwen_is_a_fused_qwen2_of_half_the_inner_size() -> None:
+    own = {**SIZES, "num_key_value_heads": 4}
+    official = {key: size for key, size in own.items() if key != "num_key_value_heads"}
+    shapes = language_shapes({**official, "intermediate_size": 160, "architectures": ["QWenLMHeadModel"]})
+    assert shapes == language_shapes({**own, "architectures": ["Qwen2ForCausalLM"], "fused_qkv": True})
+    assert shapes["model.layers.1.self_attn.qkv_proj.weight"] == (144, 48)
+    assert shapes["model.layers.1.self_attn.qkv_proj.bias"] == (144,)
+    assert shapes["model.layers.1.mlp.up_proj.weight"] == (80, 48)
+
+
 def test_internlm2_fuses_query_key_and_value() -> None:
     shapes = language_shapes({**SIZES, "architectures": ["InternLM2ForCausalLM"], "bias": False})
     head = 48 // 4

@@ -6,12 +6,14 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from vlmplug.conversation import Conversation, user_message
 from vlmplug.errors import EngineStoppedError, MediaError, OptionError, RequestError, VlmplugError
+from vlmplug.grounding import Box
 from vlmplug.pipeline import Request
 from vlmplug.rows.answering import UNDER_WAY, RowRun, result_of, told_of
 from vlmplug.rows.row import Row
@@ -167,3 +169,8 @@ def test_what_is_told_about_an_answer() -> None:
     assert told == {
         "finish_reason": "stop", "prompt_tokens": 5, "media_tokens": 3, "generated_tokens": 2, "seconds": 0.0,
     }  # fmt: skip
+
+
+def test_places_that_an_answer_names_are_told() -> None:
+    answer = replace(answer_to("a"), boxes=(Box("dog", ((1, 2), (3, 4))),))
+    assert told_of(answer)["boxes"] == [{"label": "dog", "corners": [[1, 2], [3, 4]]}]

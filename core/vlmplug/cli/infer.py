@@ -44,5 +44,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise OptionError("A question or media stand beside --val-dataset.", "Write them into the rows of the file.")
     if arguments.json and arguments.question is None:
         raise OptionError("--json goes with one question.", "Ask it, or write results to a file with --output.")
+    if arguments.draw and arguments.question is None:
+        raise OptionError("--draw goes with one question.", "Ask it; rows of a file have boxes in their results.")
     if arguments.output and arguments.result_dir:
         raise OptionError("--output and --result-dir name two places.", "Keep one.")

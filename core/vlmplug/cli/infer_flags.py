@@ -99,6 +99,9 @@ def _add_file_flags(parser: argparse._ArgumentGroup) -> None:
 def _add_screen_flags(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--stream", **_truth, default=True, help="false: show an answer when it is whole")
     parser.add_argument("--show-media", action="store_true", help="show pictures in terminals that can")
+    parser.add_argument(
+        "--draw", type=Path, metavar="FILE", help="write the last picture with the places that the answer names"
+    )
     parser.add_argument("--verbose", **_truth, default=False, help="show questions and answers of a file")
 
 

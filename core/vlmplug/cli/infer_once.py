@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from vlmplug.answer_stream import complete
 from vlmplug.cli.flags import conversation_of, prompt_options_of
+from vlmplug.cli.infer_drawing import Drawing
 from vlmplug.cli.infer_models import FlagModels
 from vlmplug.cli.infer_screen import Screen
 from vlmplug.cli.output import print_json
 from vlmplug.cli.turn_log import TurnLog
 from vlmplug.pipeline import Request
+from vlmplug.rows.answering import boxes_of
 
 if TYPE_CHECKING:
     from vlmplug.conversation import Conversation
@@ -29,6 +31,7 @@ def answer_question(arguments: argparse.Namespace) -> int:
     models, screen, log = FlagModels(arguments), Screen(arguments), TurnLog(arguments)
     preparer = models.prepare()
     request = Request(conversation, options, models.sampling(preparer))
+    drawing = Drawing(arguments.draw, preparer, request) if arguments.draw else None
     preparer.check(request)
     with models.start(preparer) as pipeline:
         screen.show(part.source for part in conversation.media)
@@ -40,6 +43,8 @@ def answer_question(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_record(arguments, preparer.model.model_type, answer))
         screen.remark_on(answer)
+    if drawing is not None:
+        screen.note(drawing.draw(answer))
     log.add(_named(conversation, arguments).messages, answer.text)
     return 0
 
@@ -72,4 +77,5 @@ def _record(arguments: argparse.Namespace, model_type: str, answer: Answer) -> d
             "total": answer.timings.total,
         },
         "tokens_per_second": answer.tokens_per_second,
+        "boxes": boxes_of(answer),
     }

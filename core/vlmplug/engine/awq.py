@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vlmplug.engine.language_shapes import Shape, Sizes, is_matrix, language_shapes
+from vlmplug.engine.language_shapes import QWEN, Shape, Sizes, is_matrix, language_shapes
 from vlmplug.errors import EngineOptionError, WeightsError
 from vlmplug.quantisation import QUANTISATION
 
@@ -25,7 +25,7 @@ PER_INT = 8
 _PACKED = (".qweight", ".qzeros")
 _OUTPUT_BIASES = (".wo.bias", ".o_proj.bias")
 #: Architectures whose packed files nobody has published, so that none could be tried.
-_UNTRIED = ("ChatGLMModel", "ChatGLMForConditionalGeneration")
+_UNTRIED = ("ChatGLMModel", "ChatGLMForConditionalGeneration", QWEN)
 
 
 def is_packed(name: str) -> bool:

@@ -75,8 +75,8 @@ class VlmplugModelConfigBuilder(AutoModelConfigBuilder):  # type: ignore[misc]
         config = AutoModelConfigBuilder.build(hf_config.text_config, model_path, **fields)
         config.hf_config = hf_config
         # lmdeploy carries position ids of ours where prompts bring some, or rotary factors depend on a prompt's length
-        levelled = rope.crossing_limit(vars(hf_config.text_config)) is not None
-        config.use_mrope = config.use_mrope or levelled or hf_config.engine.get("own_positions", False)
+        own = any(hf_config.engine.get(part) for part in ("own_positions", "length_scaling"))
+        config.use_mrope = config.use_mrope or own or rope.crossing_limit(vars(hf_config.text_config)) is not None
         return config
 
 

@@ -15,11 +15,12 @@ from lmdeploy.pytorch.models.utils.model import DeployModelMixinV1
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 from torch import Tensor, nn
 
-from vlmplug.engine import rope
+from vlmplug.engine import length_scaling, rope
 from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
 from vlmplug.engine.device import keep_float32_exact
+from vlmplug.engine.fused_qkv import separated
 from vlmplug.engine.positions import with_stored_positions
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
@@ -27,6 +28,7 @@ from vlmplug.engine.tower_rows import TowerItem, item_rows
 from vlmplug.engine.weights import WeightRoute
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
+from vlmplug.model import LengthScaling
 
 NEEDED = (
     Needed("lmdeploy.pytorch.engine.input_process", "DefaultModelInputProcessor"),
@@ -63,6 +65,8 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
             config.text_config, dtype=dtype, device=device, ctx_mgr=ctx_mgr
         )
         rope.use_longrope(self.language_model, vars(config.text_config))
+        if (scaling := config.engine.get("length_scaling")) is not None:
+            length_scaling.use(self.language_model, vars(config.text_config), LengthScaling(**scaling))
         self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
         self._missing = set(self.vision.state_dict())
         _mark_as_missing(self.language_model)
@@ -146,7 +150,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
             self._draw_weights()
             return
         vision: list[tuple[str, Tensor]] = []
-        self.language_model.load_weights(self._language_weights(weights, vision))
+        self._load_language(self._language_weights(weights, vision))
         self._missing -= fill_tower(self.vision, vision)
 
     def _language_weights(
@@ -166,7 +170,10 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         shapes = {name: tuple(tensor.shape) for name, tensor in self.vision.state_dict().items()}
         self._missing -= fill_tower(self.vision, random_weights(shapes, seed, device))
         text = stored_shapes(vars(self.config.text_config))
-        self.language_model.load_weights(random_weights(text, seed, device))
+        self._load_language(random_weights(text, seed, device))
+
+    def _load_language(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        self.language_model.load_weights(separated(weights, vars(self.config.text_config)))
 
     @property
     def vision_device(self) -> torch.device:

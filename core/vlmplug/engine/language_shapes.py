@@ -24,9 +24,18 @@ _CHATGLM_NAMES = {
 }
 
 
+#: The first Qwen's, as its ``config.json`` has it; its ``intermediate_size`` counts gate and up projection together.
+QWEN = "QWenLMHeadModel"
+
+#: Key of a text configuration: the checkpoint holds queries, keys and values in one matrix, one behind the other.
+FUSED_QKV = "fused_qkv"
+
+
 def standard_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """A text configuration with its sizes under the names that most architectures use."""
     own = {name: config[other] for name, other in _CHATGLM_NAMES.items() if other in config}
+    if QWEN in (config.get("architectures") or ()):
+        own["intermediate_size"] = config["intermediate_size"] // 2
     if config.get("multi_query_attention"):
         own["num_key_value_heads"] = config["multi_query_group_num"]
     return {**config, **own}
@@ -75,7 +84,23 @@ def _llama(config: Mapping[str, Any]) -> Shapes:
 
 
 def _qwen2(config: Mapping[str, Any]) -> Shapes:
-    yield from _separate(config, query_bias=True, output_bias=False)
+    shapes = _separate(config, query_bias=True, output_bias=False)
+    yield from _fused(config, shapes) if config.get(FUSED_QKV) else shapes
+
+
+def _qwen(config: Mapping[str, Any]) -> Shapes:
+    """The same model as Qwen2, without groups of keys, under transformers' names but for the fused projection."""
+    yield from _fused(config, _separate(config, query_bias=True, output_bias=False))
+
+
+def _fused(config: Mapping[str, Any], shapes: Shapes) -> Shapes:
+    """The same weights with ``qkv_proj`` in the place of three projections."""
+    rows = Sizes(config).query + 2 * Sizes(config).key_value
+    for name, shape in shapes:
+        if ".q_proj." in name:
+            yield name.replace(".q_proj.", ".qkv_proj."), (rows, *shape[1:])
+        elif ".k_proj." not in name and ".v_proj." not in name:
+            yield name, shape
 
 
 def _separate(config: Mapping[str, Any], query_bias: bool, output_bias: bool) -> Shapes:
@@ -140,6 +165,7 @@ _SHAPES: dict[str, Callable[[Mapping[str, Any]], Shapes]] = {
     "InternLM2ForCausalLM": _internlm2,
     "LlamaForCausalLM": _llama,
     "Qwen2ForCausalLM": _qwen2,
+    QWEN: _qwen,
     "Phi3ForCausalLM": _phi3,
     "ChatGLMModel": _chatglm,
     "ChatGLMForConditionalGeneration": _chatglm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from lmdeploy.pytorch import envs
@@ -14,7 +15,7 @@ from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
-from vlmplug.engine import config, glue, positions, rope, session, worker_executor
+from vlmplug.engine import config, glue, length_scaling, positions, rope, session, worker_executor
 from vlmplug.engine.attention_memory import check_attention_memory
 from vlmplug.engine.awq import check_awq
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
@@ -53,6 +54,7 @@ class EngineStart:
         self.dtype = choose_dtype(options, model.dtype, self.device)
         check_awq(model.text_config, self.device, self.dtype)
         positions.check_carried(model.own_positions, rope.crossing_limit(model.text_config))
+        length_scaling.check_scaling(model)
         check_attention_memory(model.text_config, self.dtype, self.device)
         self.session_length = session_length(model, options)
         if options.weights == "checkpoint":
@@ -64,6 +66,7 @@ class EngineStart:
         """lmdeploy's engine, its weights loaded; to be called in the thread and loop that it will live in."""
         engine = Engine(str(self._view.folder), self._config)
         rope.attach(engine, self.model.text_config)
+        length_scaling.attach(engine, self.model.length_scaling)
         return engine
 
     def remove(self) -> None:
@@ -76,7 +79,8 @@ def prepare_lmdeploy() -> None:
 
     :raises EngineIncompatibleError: it has another one.
     """
-    check_lmdeploy((*NEEDED, *config.NEEDED, *glue.NEEDED, *positions.NEEDED, *rope.NEEDED, *session.NEEDED))
+    needed = (part.NEEDED for part in (config, glue, length_scaling, positions, rope, session))
+    check_lmdeploy((*NEEDED, *chain.from_iterable(needed)))
     install_cpu()
     worker_executor.install()
     get_logger("lmdeploy").setLevel(logging.ERROR)

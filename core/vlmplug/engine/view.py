@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def view_config(model: FamilyModel, options: EngineOptions, dtype: str) -> dict[
             "seed": options.seed or 0,
             "tower_tiles": options.scheduler.tower_tiles,
             "own_positions": model.own_positions,
+            "length_scaling": asdict(model.length_scaling) if model.length_scaling else None,
         },
         "torch_dtype": dtype,
         "tie_word_embeddings": bool(model.text_config.get("tie_word_embeddings", False)),

@@ -106,4 +106,10 @@ def told_of(answer: Answer) -> dict[str, Any]:
         "media_tokens": answer.media_tokens,
         "generated_tokens": answer.generated_tokens,
         "seconds": answer.timings.total,
+        **({"boxes": boxes_of(answer)} if answer.boxes else {}),
     }
+
+
+def boxes_of(answer: Answer) -> list[dict[str, Any]]:
+    """The places that an answer names, as JSON holds them: label, and corners in pixels."""
+    return [{"label": box.label, "corners": [list(corner) for corner in box.corners]} for box in answer.boxes]

@@ -41,7 +41,7 @@ def _pair_box(box: Sequence[int]) -> str:
 #: By family; sources: the README of OpenGVLab/InternVL2 on Hugging Face, the README of Qwen/Qwen-VL-Chat.
 GROUNDINGS: Mapping[str, Grounding] = {
     "internvl2": Grounding(_ref, _list_box),
-    "qwen-vl": Grounding(_ref, _pair_box),
+    "qwen_vl": Grounding(_ref, _pair_box),
 }
 
 

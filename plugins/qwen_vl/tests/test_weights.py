@@ -1,0 +1,87 @@
+"""Where weights go; all names of the reference checkpoint find their place, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from plugins.qwen_vl.tests.conftest import Load
+from vlmplug.engine.weights import check_weights, tower_shapes
+from vlmplug.errors import WeightsError
+from vlmplug.model import FamilyModel
+from vlmplug_qwen_vl.weights import route_weight
+
+LAYER, OWN = "transformer.h.1", "model.layers.1"
+VISION = "transformer.visual"
+Weights = dict[str, np.ndarray]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "inner"),
+    [
+        ("transformer.wte.weight", "language", "model.embed_tokens.weight"),
+        ("transformer.ln_f.weight", "language", "model.norm.weight"),
+        ("lm_head.weight", "language", "lm_head.weight"),
+        (f"{LAYER}.ln_1.weight", "language", f"{OWN}.input_layernorm.weight"),
+        (f"{LAYER}.ln_2.weight", "language", f"{OWN}.post_attention_layernorm.weight"),
+        (f"{LAYER}.attn.c_attn.weight", "language", f"{OWN}.self_attn.qkv_proj.weight"),
+        (f"{LAYER}.attn.c_attn.bias", "language", f"{OWN}.self_attn.qkv_proj.bias"),
+        (f"{LAYER}.attn.c_proj.weight", "language", f"{OWN}.self_attn.o_proj.weight"),
+        (f"{LAYER}.mlp.w1.weight", "language", f"{OWN}.mlp.up_proj.weight"),
+        (f"{LAYER}.mlp.w2.weight", "language", f"{OWN}.mlp.gate_proj.weight"),
+        (f"{LAYER}.mlp.c_proj.weight", "language", f"{OWN}.mlp.down_proj.weight"),
+        (f"{VISION}.proj", "vision", "proj"),
+        (
+            f"{VISION}.transformer.resblocks.0.mlp.c_proj.weight",
+            "vision",
+            "transformer.resblocks.0.mlp.c_proj.weight",
+        ),
+    ],
+)
+def test_routes(name: str, part: str, inner: str) -> None:
+    assert route_weight(name) == (part, inner)
+
+
+@pytest.mark.parametrize("name", [f"{OWN}.mlp.up_proj.weight", "model.norm.weight", f"{LAYER}.attn.qkv.weight"])
+def test_names_that_are_not_official_lead_nowhere(name: str) -> None:
+    assert route_weight(name) == ("language", f"not official: {name}")
+
+
+def test_the_tower_gets_exactly_its_weights(model: FamilyModel) -> None:
+    stored = load_file(model.folder / "model.safetensors")
+    routed = [(route_weight(name), value.shape) for name, value in stored.items()]
+    assert {name: shape for (part, name), shape in routed if part == "vision"} == tower_shapes(model)
+
+
+def with_another(name: str, *shape: int) -> Callable[[Weights], None]:
+    return lambda weights: weights.update({name: np.zeros(shape, np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda weights: weights.pop(f"{LAYER}.attn.c_attn.bias"), rf"1 missing \(language {OWN}.self_attn.qkv_proj"),
+        (lambda weights: weights.pop(f"{VISION}.attn_pool.pos_embed"), r"1 missing \(vision attn_pool.pos_embed"),
+        (with_another("model.norm.weight", 256), r"1 unexpected \(model\.norm\.weight"),
+        (with_another(f"{LAYER}.attn.c_proj.bias", 256), rf"1 unexpected \({LAYER}.attn.c_proj.bias"),
+        (with_another(f"{VISION}.extra.weight", 1), r"1 unexpected \(transformer\.visual\.extra"),
+        (with_another(f"{LAYER}.attn.c_attn.weight", 256, 256), r"is \[256, 256\], expected \[768, 256\]"),
+        (with_another(f"{VISION}.attn_pool.query", 64, 256), r"expected \[256, 256\]"),
+    ],
+    ids=["missing", "missing in the tower", "extra", "bias", "extra in the tower", "misshapen", "queries"],
+)
+def test_files_that_do_not_fit_are_named(
+    change: Callable[[Weights], object], says: str, load: Load, golden: Path, tmp_path: Path
+) -> None:
+    for file in (golden / "tiny").iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).symlink_to(file)
+    weights = load_file(golden / "tiny" / "model.safetensors")
+    change(weights)
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(WeightsError, match=says):
+        check_weights(load(tmp_path))
