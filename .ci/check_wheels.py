@@ -31,6 +31,7 @@ PACKAGES = {
     "vlmplug-qwen-vl": ROOT / "plugins" / "qwen_vl",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
     "vlmplug-deepseek-vl": ROOT / "plugins" / "deepseek_vl",
+    "vlmplug-xcomposer2-5": ROOT / "plugins" / "xcomposer2_5",
 }
 #: What each wheel must hold, and what none may hold.
 CONTENTS = {
@@ -66,11 +67,17 @@ CONTENTS = {
         "vlmplug_deepseek_vl/py.typed",
         "vlmplug_deepseek_vl/verified/deepseek-vl-set-a.hooks.json",
     ),
+    "vlmplug-xcomposer2-5": (
+        "vlmplug_xcomposer2_5/manifest.yaml",
+        "vlmplug_xcomposer2_5/py.typed",
+        "vlmplug_xcomposer2_5/verified/xcomposer2-5-set-a.hooks.json",
+    ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")
 MODEL_TYPES = {
     "deepseek-vl-7b-chat",
     "glm4v-9b-chat",
+    "internlm-xcomposer2_5-7b-chat",
     "internvl2-2b",
     "internvl2-tiny",
     "minicpm-v-v2_6-chat",

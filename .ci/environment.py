@@ -24,7 +24,7 @@ VENV = ROOT / ".venv"
 CACHE = ROOT / ".cache"
 STAMP = VENV / "vlmplug-setup.json"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
-PLUGINS = ("deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny")
+PLUGINS = ("deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny", "xcomposer2_5")
 PACKAGES = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 
 #: What can be run in the environment, by name.

@@ -29,7 +29,7 @@ from typing import Any
 ROUNDS = 9
 PLUGINS = 200
 TARGETS = {"installed": 8.0, "with_200_more": 16.0}
-PLUGINS = ("deepseek-vl", "glm4v", "internvl2", "minicpm-v", "qwen-vl", "tiny")
+PLUGINS = ("deepseek-vl", "glm4v", "internvl2", "minicpm-v", "qwen-vl", "tiny", "xcomposer2-5")
 LIBRARIES = ("vlmplug", *(f"vlmplug-{name}" for name in PLUGINS), "pyyaml")
 
 MANIFEST = """\

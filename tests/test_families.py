@@ -25,6 +25,7 @@ CHECKPOINTS = {
     "internvl2": ("internvl2-2b", "tiny"),
     "minicpm_v": ("minicpm-v-v2_5-chat", "tiny_2_5"),
     "qwen_vl": ("qwen-vl-chat", "tiny"),
+    "xcomposer2_5": ("internlm-xcomposer2_5-7b-chat", "tiny"),
 }
 
 

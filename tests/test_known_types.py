@@ -48,7 +48,7 @@ SWIFT = _SWIFT.split()
 
 KNOWN = read_known_types()
 #: Plugins of this tree.
-OWN = {"deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny"}
+OWN = {"deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny", "xcomposer2_5"}
 
 
 @pytest.fixture(scope="module")

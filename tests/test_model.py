@@ -34,6 +34,12 @@ def test_tiles_and_sizes_of_several_groups() -> None:
     assert [group.shape for group in SEVERAL.groups] == [(2, 4, 6, 3), (3, 5, 2, 3), (1, 4, 6, 3)]
 
 
+def test_a_tower_that_makes_views_of_its_own_looks_at_as_many() -> None:
+    viewed = replace(ONE, views=7)
+    assert (viewed.tiles, viewed.sizes) == (7, ONE.sizes)
+    assert viewed.content_hash == ONE.content_hash
+
+
 def test_normalised_pixels_are_those_of_the_first_group_or_every_tile() -> None:
     assert np.array_equal(ONE.normalised(), np.full((2, 3, 4, 6), -1, np.float32))
     every = list(SEVERAL.normalised_tiles())

@@ -19,12 +19,14 @@ FOLDERS = {
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
     "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
+    "vlmplug-xcomposer2-5": ROOT / "plugins" / "xcomposer2_5",
 }
 PACKAGES = {
     "vlmplug": ROOT / "core" / "vlmplug",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2" / "vlmplug_internvl2",
     "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v" / "vlmplug_minicpm_v",
     "vlmplug-tiny": ROOT / "plugins" / "tiny" / "vlmplug_tiny",
+    "vlmplug-xcomposer2-5": ROOT / "plugins" / "xcomposer2_5" / "vlmplug_xcomposer2_5",
 }
 HEAVY = {"torch", "transformers", "lmdeploy", "safetensors"}
 
@@ -79,7 +81,12 @@ def test_the_engine_is_pinned_to_the_version_it_is_written_for() -> None:
 
 @pytest.mark.parametrize(
     ("plugin", "distribution"),
-    [("internvl2", "vlmplug-internvl2"), ("minicpm_v", "vlmplug-minicpm-v"), ("tiny", "vlmplug-tiny")],
+    [
+        ("internvl2", "vlmplug-internvl2"),
+        ("minicpm_v", "vlmplug-minicpm-v"),
+        ("tiny", "vlmplug-tiny"),
+        ("xcomposer2_5", "vlmplug-xcomposer2-5"),
+    ],
 )
 def test_an_entry_point_leads_to_the_manifest(plugin: str, distribution: str) -> None:
     points = [point for point in metadata.entry_points(group=GROUP) if point.name == plugin]

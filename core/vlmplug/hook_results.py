@@ -17,12 +17,14 @@ from vlmplug.errors import HookResultError
 from vlmplug.model import (
     EngineInput,
     FamilyModel,
+    LowRank,
     MediaBatch,
     MediaInput,
     MediaSpan,
     ModelSource,
     TowerSpec,
 )
+from vlmplug.number import is_number
 from vlmplug.parts.spans import SlotFormat
 from vlmplug.prompt import GeneratedIds, MediaItem, MediaSlot, RenderedPrompt, Special, Text
 from vlmplug.sampling import SamplingDefaults
@@ -170,6 +172,9 @@ class HookResults:
         self._field("length_scaling", scaling, fits, "a LengthScaling with a trained length of at least 2, or None")
         scale = model.box_scale
         self._field("box_scale", scale, scale is None or rules.is_size(scale), "at least 1, or None")
+        added: Any = model.partial_lora
+        fits = isinstance(added, Mapping) and all(isinstance(name, str) and _is_low_rank(added[name]) for name in added)
+        self._field("partial_lora", added, fits, "LowRank by names of layers, each of a rank of at least 1")
 
     def _tower(self, tower: TowerSpec) -> None:
         self._field("tower", tower, isinstance(tower, TowerSpec), "a TowerSpec")
@@ -206,6 +211,8 @@ class HookResults:
         self._field(f"{where}.mean", media_input.mean, rules.are_finite(media_input.mean), "three numbers")
         fits = rules.are_finite(media_input.std) and min(media_input.std) > 0
         self._field(f"{where}.std", media_input.std, fits, "three numbers above 0")
+        views = media_input.views
+        self._field(f"{where}.views", views, views is None or rules.is_size(views), "at least 1, or None")
 
     def _pixels(self, pixels: object, where: str) -> None:
         if not isinstance(pixels, np.ndarray):
@@ -276,6 +283,10 @@ class HookResults:
 
     def _fail(self, found: str, expected: str) -> NoReturn:
         raise self.error(found, expected)
+
+
+def _is_low_rank(value: object) -> bool:
+    return isinstance(value, LowRank) and rules.is_size(value.rank) and is_number(value.scale)
 
 
 def _kind(value: object) -> str:

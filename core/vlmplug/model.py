@@ -44,7 +44,8 @@ class TowerSpec:
       ``forward`` takes tiles of one size ([n, height, width, 3] uint8, of one or of many media inputs) and returns
       [n, tokens, hidden]. The rows of a media input are those of its tiles, in order; a tower that puts them together
       otherwise has a method ``arrange(rows, grid)``: one [tokens, hidden] a tile, and the input's grid, to [rows,
-      hidden].
+      hidden]. One that cuts pictures itself has a method ``views(picture)``: uint8 [height, width, 3] to what
+      ``forward`` takes in the place of tiles, [views, height, width, 3] of any type.
     - ``config``: its JSON-like argument.
     """
 
@@ -67,6 +68,14 @@ class LengthScaling:
     trained_length: int
     dynamic_ntk: bool
     log_n: bool
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A low-rank addition to a linear layer: ``y += scale * B(A(x))`` with A [rank, inputs] and B [outputs, rank]."""
+
+    rank: int
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,8 @@ class FamilyModel:
     - ``context_length``: tokens that prompt and answer may take together.
     - ``dtype``: ``"bfloat16"``, ``"float16"`` or ``"float32"``, as the checkpoint says.
     - ``settings``: the family's own frozen data class.
+    - ``partial_lora``: by name of a linear layer of the decoder (``wqkv``), what it adds at media positions and nowhere
+      else; the weights are called ``….wqkv.Plora_A.weight`` and ``….wqkv.Plora_B.weight``.
     """
 
     model_type: str
@@ -114,6 +125,7 @@ class FamilyModel:
     tool_use: bool = False
     length_scaling: LengthScaling | None = None
     box_scale: int | None = None
+    partial_lora: Mapping[str, LowRank] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,8 @@ class MediaInput:
     - ``tokens``: positions of the language model that it fills (begin and end tags not counted).
     - ``grid``: columns and rows of the tiling; None where nothing is cut.
     - ``mean``, ``std``: what the tower subtracts and divides by after scaling to 0..1, RGB order.
+    - ``views``: how many pictures the tower makes of the tiles before it looks at them; None: it takes them as they
+      are.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -147,6 +161,7 @@ class MediaInput:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     more_pixels: tuple[npt.NDArray[np.uint8], ...] = ()
+    views: int | None = None
 
     @property
     def groups(self) -> tuple[npt.NDArray[np.uint8], ...]:
@@ -155,8 +170,8 @@ class MediaInput:
 
     @property
     def tiles(self) -> int:
-        """Number of tiles."""
-        return sum(map(len, self.groups))
+        """Number of pictures that the tower looks at."""
+        return sum(map(len, self.groups)) if self.views is None else self.views
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from vlmplug.engine.language_shapes import language_shapes, standard_names
+from vlmplug.engine.language_shapes import PARTIAL_LORA, language_shapes, standard_names
 from vlmplug.errors import EngineOptionError
 
 SIZES = {
@@ -107,3 +107,17 @@ def test_sizes_have_the_usual_names_or_chatglms() -> None:
 def test_an_unknown_architecture_is_refused_by_name() -> None:
     with pytest.raises(EngineOptionError, match=r"MambaForCausalLM.*InternLM2ForCausalLM"):
         language_shapes({"architectures": ["MambaForCausalLM"]})
+
+
+def test_low_rank_additions_stand_beside_the_layers_that_they_add_to() -> None:
+    additions = {"wqkv": {"rank": 8, "scale": 2.0}, "w2": {"rank": 5, "scale": 1.0}}
+    text = {**SIZES, "architectures": ["InternLM2ForCausalLM"]}
+    plain, shapes = language_shapes(text), language_shapes({**text, PARTIAL_LORA: additions})
+    added = {name: shape for name, shape in shapes.items() if name not in plain}
+    assert {name: shape for name, shape in added.items() if ".1." in name} == {
+        "model.layers.1.attention.wqkv.Plora_A.weight": (8, 48),
+        "model.layers.1.attention.wqkv.Plora_B.weight": (96, 8),
+        "model.layers.1.feed_forward.w2.Plora_A.weight": (5, 80),
+        "model.layers.1.feed_forward.w2.Plora_B.weight": (48, 5),
+    }
+    assert len(added) == 2 * 4

@@ -85,6 +85,26 @@ def test_a_tower_may_arrange_the_rows_of_an_item(grid: tuple[int, int] | None, e
     assert (values(first), values(second)) == (expected, [9, -1])
 
 
+class Viewing(Arranging):
+    """Looks at the left and the right half of each picture, and at a darker copy of its first line."""
+
+    def views(self, picture: Tensor) -> Tensor:
+        half = picture.shape[1] // 2
+        left, right = picture[:, :half], picture[:, half:]
+        return torch.stack([left, right, left - 1]).float()
+
+
+@pytest.mark.parametrize("most", [1, 2, 32])
+def test_a_tower_may_make_what_it_looks_at_itself(most: int) -> None:
+    tower = Viewing()
+    wide = torch.cat([group(1, 2, 5), group(1, 2, 8)], 2)
+    first, second = item_rows(tower, [TowerItem([wide], (3, 1)), TowerItem([group(1, 4, 2, 3)], (6, 1))], most)
+    assert values(first) == [5, 8, 4, -1]
+    assert values(second) == [2, 2, 1, 3, 3, 2, -1]
+    assert sum(call[0] for call in tower.calls) == 9
+    assert max(call[0] for call in tower.calls) <= max(most, 1)
+
+
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.lists(st.integers(0, 255), min_size=1, max_size=4))
 ITEMS = st.lists(st.lists(SIZES, min_size=1, max_size=3), min_size=1, max_size=4)
 Items: TypeAlias = "list[list[tuple[int, int, list[int]]]]"

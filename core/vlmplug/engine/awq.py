@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vlmplug.engine.language_shapes import QWEN, Shape, Sizes, is_matrix, language_shapes
+from vlmplug.engine.language_shapes import PARTIAL_LORA, QWEN, Shape, Sizes, is_matrix, language_shapes
 from vlmplug.errors import EngineOptionError, WeightsError
 from vlmplug.quantisation import QUANTISATION
 
@@ -61,6 +61,8 @@ def awq_obstacle(text_config: Mapping[str, Any], group: int, tp: int = 1) -> str
     """
     if set(_UNTRIED) & set(text_config.get("architectures", ())):
         return "ChatGLM is not carried in AWQ"
+    if text_config.get(PARTIAL_LORA):
+        return "low-rank additions at media positions are not carried in AWQ"
     sizes = Sizes(text_config)
     kept = min(tp, sizes.key_value_heads)  # further ranks get copies of a head
     shares = {

@@ -15,7 +15,7 @@ from lmdeploy.pytorch.models.utils.model import DeployModelMixinV1
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 from torch import Tensor, nn
 
-from vlmplug.engine import length_scaling, rope
+from vlmplug.engine import length_scaling, partial_lora, rope
 from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.compatibility import Needed
 from vlmplug.engine.config import VlmplugConfig
@@ -67,6 +67,7 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         rope.use_longrope(self.language_model, vars(config.text_config))
         if (scaling := config.engine.get("length_scaling")) is not None:
             length_scaling.use(self.language_model, vars(config.text_config), LengthScaling(**scaling))
+        partial_lora.attach(self.language_model, vars(config.text_config), ctx_mgr)
         self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
         self._missing = set(self.vision.state_dict())
         _mark_as_missing(self.language_model)
@@ -135,8 +136,9 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         ]
         embeds: Tensor = self.get_input_embeddings()(context.input_ids)
         if placed:
-            features = self.tower_features([item for _, item in placed])
-            embeds[0].index_copy_(0, media_rows(placed, context), torch.cat(features).to(embeds.dtype))
+            features, rows = self.tower_features([item for _, item in placed]), media_rows(placed, context)
+            embeds[0].index_copy_(0, rows, torch.cat(features).to(embeds.dtype))
+            partial_lora.set_rows(context, rows)
         return embeds
 
     def tower_features(self, items: Sequence[MultiModalData]) -> list[Tensor]:
@@ -173,7 +175,9 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         self._load_language(random_weights(text, seed, device))
 
     def _load_language(self, weights: Iterable[tuple[str, Tensor]]) -> None:
-        self.language_model.load_weights(separated(weights, vars(self.config.text_config)))
+        """Low-rank additions are ours; lmdeploy's model would take their names for those of its own layers."""
+        own = partial_lora.others_than_additions(self.language_model, weights)
+        self.language_model.load_weights(separated(own, vars(self.config.text_config)))
 
     @property
     def vision_device(self) -> torch.device:

@@ -15,6 +15,8 @@ Shape: TypeAlias = "tuple[int, ...]"
 Shapes: TypeAlias = "Iterator[tuple[str, Shape]]"
 
 
+#: Where the engine keeps `FamilyModel.partial_lora` in a text configuration: by layer, ``rank`` and ``scale``.
+PARTIAL_LORA = "partial_lora"
 #: What ChatGLM calls the same numbers; its vocabulary has rows behind the last token.
 _CHATGLM_NAMES = {
     "intermediate_size": "ffn_hidden_size",
@@ -182,4 +184,16 @@ def language_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
         raise EngineOptionError(
             f"The language model {architecture} is not carried.", f"Use one of {', '.join(sorted(_SHAPES))}."
         )
-    return dict(_SHAPES[architecture](config))
+    shapes = dict(_SHAPES[architecture](config))
+    return shapes | dict(_low_rank(shapes, config.get(PARTIAL_LORA) or {}))
+
+
+def _low_rank(shapes: Mapping[str, Shape], additions: Mapping[str, Mapping[str, Any]]) -> Shapes:
+    """The matrices of low-rank additions, named as in the official XComposer2.5."""
+    for name, shape in shapes.items():
+        layer = name.removesuffix(".weight")
+        addition = additions.get(layer.rpartition(".")[2])
+        if addition is not None and is_matrix(name, shape):
+            outputs, inputs = shape
+            yield f"{layer}.Plora_A.weight", (addition["rank"], inputs)
+            yield f"{layer}.Plora_B.weight", (outputs, addition["rank"])

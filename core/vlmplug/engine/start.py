@@ -15,7 +15,7 @@ from lmdeploy.pytorch.weight_loader import model_weight_loader
 from lmdeploy.utils import get_logger
 from tqdm.auto import tqdm
 
-from vlmplug.engine import config, glue, length_scaling, positions, rope, session, worker_executor
+from vlmplug.engine import config, glue, length_scaling, partial_lora, positions, rope, session, worker_executor
 from vlmplug.engine.attention_memory import check_attention_memory
 from vlmplug.engine.awq import check_awq
 from vlmplug.engine.compatibility import Needed, check_lmdeploy
@@ -24,7 +24,7 @@ from vlmplug.engine.device import choose_device, choose_dtype
 from vlmplug.engine.options import EngineOptions
 from vlmplug.engine.settings import engine_config, session_length
 from vlmplug.engine.view import EngineView
-from vlmplug.engine.weights import check_weights
+from vlmplug.engine.weights import check_weights, language_config
 from vlmplug.model import FamilyModel
 
 NEEDED = (
@@ -52,7 +52,7 @@ class EngineStart:
         self.reports_logits = options.scheduler.logprobs_mode == "logits"
         self.device = choose_device(options)
         self.dtype = choose_dtype(options, model.dtype, self.device)
-        check_awq(model.text_config, self.device, self.dtype)
+        check_awq(language_config(model), self.device, self.dtype)
         positions.check_carried(model.own_positions, rope.crossing_limit(model.text_config))
         length_scaling.check_scaling(model)
         check_attention_memory(model.text_config, self.dtype, self.device)
@@ -79,8 +79,8 @@ def prepare_lmdeploy() -> None:
 
     :raises EngineIncompatibleError: it has another one.
     """
-    needed = (part.NEEDED for part in (config, glue, length_scaling, positions, rope, session))
-    check_lmdeploy((*NEEDED, *chain.from_iterable(needed)))
+    parts = (config, glue, length_scaling, partial_lora, positions, rope, session)
+    check_lmdeploy((*NEEDED, *chain.from_iterable(part.NEEDED for part in parts)))
     install_cpu()
     worker_executor.install()
     get_logger("lmdeploy").setLevel(logging.ERROR)

@@ -34,6 +34,14 @@ class ArrangingTower(Protocol):
         """[tokens, hidden] for each tile of one item, in order -> the item's rows [rows, hidden]."""
 
 
+@runtime_checkable
+class ViewingTower(Protocol):
+    """A tower that makes the pictures that it looks at itself, of each picture that it is given."""
+
+    def views(self, picture: Tensor) -> Tensor:
+        """uint8 [height, width, 3] -> what its ``forward`` takes, [views, height, width, 3]."""
+
+
 def item_rows(tower: nn.Module, items: Sequence[TowerItem], most: int) -> list[Tensor]:
     """[rows, hidden] for each item, in order.
 
@@ -42,11 +50,19 @@ def item_rows(tower: nn.Module, items: Sequence[TowerItem], most: int) -> list[T
     :param tower: see `vlmplug.model.TowerSpec`.
     :param most: tiles of 448 by 448 in one call of the tower; fewer where they are larger.
     """
-    owners = [number for number, item in enumerate(items) for _ in item.groups]
+    groups = [_viewed(tower, item) for item in items]
+    owners = [number for number, own in enumerate(groups) for _ in own]
     rows: list[list[Tensor]] = [[] for _ in items]
-    for owner, found in zip(owners, _group_rows(tower, [*chain(*(item.groups for item in items))], most), strict=True):
+    for owner, found in zip(owners, _group_rows(tower, [*chain(*groups)], most), strict=True):
         rows[owner].append(found)
     return [_arranged(tower, own, item.grid) for own, item in zip(rows, items, strict=True)]
+
+
+def _viewed(tower: nn.Module, item: TowerItem) -> Sequence[Tensor]:
+    """What goes through the tower for an item."""
+    if isinstance(tower, ViewingTower):
+        return [tower.views(picture) for group in item.groups for picture in group]
+    return item.groups
 
 
 def _group_rows(tower: nn.Module, groups: Sequence[Tensor], most: int) -> list[Tensor]:

@@ -17,7 +17,7 @@ from typing import Any
 from safetensors.numpy import save_file
 
 from vlmplug.engine.options import EngineOptions
-from vlmplug.engine.weights import weight_files
+from vlmplug.engine.weights import language_config, weight_files
 from vlmplug.model import FamilyModel
 
 ARCHITECTURE = "VlmplugForConditionalGeneration"
@@ -65,7 +65,7 @@ def _stop_token(model: FamilyModel) -> str:
 
 def view_config(model: FamilyModel, options: EngineOptions, dtype: str) -> dict[str, Any]:
     """The ``config.json`` of the view."""
-    text = {**model.text_config, "pad_token_id": None}  # lmdeploy would zero that row; official code keeps it
+    text = {**language_config(model), "pad_token_id": None}  # lmdeploy would zero that row; official code keeps it
     return {
         "architectures": [ARCHITECTURE],
         "model_type": "vlmplug",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from vlmplug.engine.awq import is_packed, stored_shapes
 from vlmplug.engine.bin_weights import INDEX, bin_files, converted_folder
-from vlmplug.engine.language_shapes import Shape
+from vlmplug.engine.language_shapes import PARTIAL_LORA, Shape
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
 from vlmplug.model import FamilyModel
@@ -83,6 +84,12 @@ def _stored(files: Iterable[Path]) -> dict[str, tuple[Shape, str]]:
     return found
 
 
+def language_config(model: FamilyModel) -> dict[str, Any]:
+    """The language model's configuration as the engine reads it: with what the family adds to it."""
+    additions = {name: asdict(addition) for name, addition in model.partial_lora.items()}
+    return {**model.text_config, **({PARTIAL_LORA: additions} if additions else {})}
+
+
 def tower_shapes(model: FamilyModel) -> dict[str, Shape]:
     """Every weight of the vision tower, with its shape; nothing is allocated."""
     import torch
@@ -98,7 +105,7 @@ def check_weights(model: FamilyModel) -> None:
     :raises WeightsError: naming missing, unexpected and misshapen weights, a few of each.
     """
     expected = {("vision", name): shape for name, shape in tower_shapes(model).items()}
-    expected |= {("language", name): shape for name, shape in stored_shapes(model.text_config).items()}
+    expected |= {("language", name): shape for name, shape in stored_shapes(language_config(model)).items()}
     route: WeightRoute = load(model.weight_route)
     stored = {route(name): (name, tensor) for name, tensor in _stored(weight_files(model.folder)).items()}
     unread = {_HEAD} if model.text_config.get("tie_word_embeddings") else set()
@@ -138,5 +145,5 @@ def _few(names: list[str]) -> str:
 
 def parameter_bytes(model: FamilyModel, bytes_each: int) -> int:
     """Memory that all weights take at ``bytes_each`` bytes a value; packed ones at their own."""
-    shapes: dict[str, Any] = {**tower_shapes(model), **stored_shapes(model.text_config)}
+    shapes: dict[str, Any] = {**tower_shapes(model), **stored_shapes(language_config(model))}
     return sum(prod(shape) * (_PACKED_BYTES if is_packed(name) else bytes_each) for name, shape in shapes.items())

@@ -54,6 +54,11 @@ class ChatFormat:
         yield from self.assistant.before
 
 
+def without_empty_system(conversation: Conversation) -> Conversation:
+    """The same without a system turn that says nothing, for families whose official chat takes it for none."""
+    return Conversation(conversation.turns) if conversation.system == "" else conversation
+
+
 def answer(turn: Message, parse_special_tokens: bool) -> Segment:
     """An earlier answer: the ids that were generated where they are known, else its text."""
     if turn.token_ids is None:
