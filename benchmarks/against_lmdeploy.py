@@ -8,6 +8,9 @@ the median of the rounds counts.
 
 A small model waits for the one thread that runs the engine, not for the GPU, and processors of a shared machine differ
 by half in speed. So in each round both engines' threads are bound to the same processor, in the next one to another.
+
+Both get the same prompts, to the token: the folder's chat template is the plugin's own prompt. Rounds repeat their
+requests, so neither side may keep what it computed: prefix caching is off, as it is by default in lmdeploy.
 """
 
 from __future__ import annotations
@@ -43,11 +46,19 @@ class Ask:
     tokens: int = 128
 
 
+@dataclass(frozen=True)
+class Count:
+    """Tokens of several requests: of their prompts, media included, and generated."""
+
+    prompt: int
+    generated: int
+
+
 class Side(Protocol):
     """One of the two programs."""
 
-    def answer(self, asks: list[Ask]) -> int:
-        """Answers all at once; the number of generated tokens."""
+    def answer(self, asks: list[Ask]) -> Count:
+        """Answers all at once."""
 
     def first_token(self, ask: Ask) -> float:
         """Seconds until the first token of one request."""
@@ -60,7 +71,7 @@ class Ours:
         from vlmplug.engine.options import EngineOptions, SchedulerOptions
         from vlmplug.pipeline import open_pipeline
 
-        options = EngineOptions(device, scheduler=SchedulerOptions(kv_blocks=blocks))
+        options = EngineOptions(device, scheduler=SchedulerOptions(kv_blocks=blocks, prefix_caching=False))
         self.pipeline = open_pipeline(model_type, folder, options)
 
     def _request(self, ask: Ask) -> Any:
@@ -72,9 +83,10 @@ class Ours:
         sampling = Sampling(max_new_tokens=ask.tokens, ignore_stop=True)
         return Request(Conversation((message,)), PromptOptions(placement="beside"), sampling)
 
-    def answer(self, asks: list[Ask]) -> int:
+    def answer(self, asks: list[Ask]) -> Count:
         """As `Side`."""
-        return sum(answer.generated_tokens for answer in self.pipeline.generate_batch([*map(self._request, asks)]))
+        answers = self.pipeline.generate_batch([*map(self._request, asks)])
+        return Count(sum(one.prompt_tokens for one in answers), sum(one.generated_tokens for one in answers))
 
     def first_token(self, ask: Ask) -> float:
         """As `Side`."""
@@ -95,7 +107,9 @@ class Theirs:
         _register_config()
         self.pipeline = pipeline(
             str(folder),
-            backend_config=_cpu_config(blocks) if device == "cpu" else PytorchEngineConfig(num_gpu_blocks=blocks),
+            backend_config=_cpu_config(blocks)
+            if device == "cpu"
+            else PytorchEngineConfig(num_gpu_blocks=blocks, enable_prefix_caching=False),
             log_level="ERROR",
         )
 
@@ -108,10 +122,10 @@ class Theirs:
 
         return GenerationConfig(max_new_tokens=ask.tokens, ignore_eos=True, do_sample=False)
 
-    def answer(self, asks: list[Ask]) -> int:
+    def answer(self, asks: list[Ask]) -> Count:
         """As `Side`."""
         answers = self.pipeline([*map(self._prompt, asks)], gen_config=self._config(asks[0]))
-        return sum(answer.generate_token_len for answer in answers)
+        return Count(sum(one.input_token_len for one in answers), sum(one.generate_token_len for one in answers))
 
     def first_token(self, ask: Ask) -> float:
         """As `Side`."""
@@ -175,7 +189,8 @@ def _timed(side: Side, asks: list[Ask]) -> dict[str, float]:
     start = time.perf_counter()
     tokens = side.answer(asks)
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "tokens": tokens, "tokens_per_second": tokens / seconds}
+    counted = {"prompt_tokens": tokens.prompt, "tokens": tokens.generated}
+    return {"seconds": seconds, **counted, "tokens_per_second": tokens.generated / seconds}
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -272,7 +287,8 @@ def main() -> None:
         args.folder = shape_folder(args.model_type, args.tokenizer)
         write_weights(args.model_type, args.folder, args.device)
     args.pictures = args.pictures or Path(tempfile.mkdtemp(prefix="vlmplug-photos-"))
-    names = args.only or list(workloads(args.pictures, args.many))
+    known = list(workloads(args.pictures, args.many))  # the files are there before both sides read them
+    names = args.only or known
     ours, theirs = Process("ours", args), Process("theirs", args)
     results = {**machine(), "command": " ".join(["python", "benchmarks/against_lmdeploy.py", *sys.argv[1:]])}
     results |= {"model_type": args.model_type, "load_seconds": {"ours": ours.loaded, "theirs": theirs.loaded}}

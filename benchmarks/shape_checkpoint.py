@@ -10,21 +10,31 @@ import torch
 from safetensors.torch import save_file
 
 from vlmplug.checkpoint import open_source
+from vlmplug.conversation import Conversation, PromptOptions, user_message
 from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.weights import tower_shapes
 from vlmplug.host import PluginHost
+from vlmplug.model import FamilyModel
 from vlmplug.registry import load_registry
 
 SHARD_BYTES = 4 << 30
+#: Jinja, as tokenizers of transformers have it.
+TURNS = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}{{ BEFORE }}{{ message['content'] }}{{ AFTER }}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}"
+)
 
 
 def write_weights(model_type: str, folder: Path, device: str) -> None:
     """Fills a folder of `true_shape.shape_folder` with seeded weights, with the official names and types."""
     registry = load_registry()
-    model = PluginHost(registry).load_model(open_source(registry, model_type, folder))
+    host = PluginHost(registry)
+    model = host.load_model(open_source(registry, model_type, folder))
     (folder / "tokenizer.json").write_text(model.tokenizer.fast_json(), encoding="utf-8")
-    config = {**model.tokenizer.fast_config(), "eos_token": "</s>"}
+    config = {**model.tokenizer.fast_config(), "eos_token": "</s>", "chat_template": chat_template(host, model)}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     shapes = {f"language_model.{name}": shape for name, shape in stored_shapes(model.text_config).items()}
     shapes |= tower_shapes(model)
@@ -36,6 +46,13 @@ def write_weights(model_type: str, folder: Path, device: str) -> None:
         weight_map |= dict.fromkeys(shard, name)
     index = {"metadata": {}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def chat_template(host: PluginHost, model: FamilyModel) -> str:
+    """A Jinja template for one turn that makes others' prompts those of the family's plugin, system text included."""
+    turn = "the user's message"
+    before, after = host.render_prompt(model, Conversation((user_message(turn),)), PromptOptions()).text("").split(turn)
+    return TURNS.replace("BEFORE", json.dumps(before)).replace("AFTER", json.dumps(after))
 
 
 def _typed(value: torch.Tensor, dtype: str) -> torch.Tensor:
