@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vlmplug.model import EngineInput, FamilyModel, MediaBatch
 from vlmplug.pipeline import Request
+from vlmplug.prompt import RenderedPrompt
 from vlmplug.sampling import Answer, Sampling
 from vlmplug.verify.golden_request import prompt_request
 from vlmplug.verify.goldens import GoldenSet
@@ -42,3 +44,11 @@ def ids(answer: object) -> tuple[int, ...]:
     """The generated ids of what must be an answer, not an error."""
     assert isinstance(answer, Answer), answer
     return answer.token_ids
+
+
+def prepared(hooks: Any, model: FamilyModel, request: Request) -> tuple[RenderedPrompt, EngineInput]:
+    """What a plugin's hooks make of a request."""
+    conversation = request.conversation.opened()
+    prompt = hooks.render_prompt(model, conversation, request.options)
+    inputs = hooks.preprocess_media(model, MediaBatch(conversation.media, prompt.items))
+    return prompt, hooks.inject_vision_tokens(model, prompt, inputs)

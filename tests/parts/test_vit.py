@@ -13,7 +13,7 @@ from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 from transformers.models.internvl.modeling_internvl import InternVLVisionLayer
 from transformers.models.siglip.modeling_siglip import SiglipEncoderLayer
 
-from vlmplug.parts.vit import ACTIVATIONS, Block, BlockShape, PatchEmbedding, attend, blocks
+from vlmplug.parts.vit import ACTIVATIONS, Block, BlockShape, PatchEmbedding, attend, blocks, normalised
 
 SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
 SEPARATE = BlockShape(32, 48, 4, projections="separate")
@@ -132,3 +132,13 @@ def test_names_do_not_depend_on_what_is_chosen_elsewhere() -> None:
     assert len(blocks(SEPARATE, 3)) == 3
     assert {name for name, _ in Block(BlockShape(32, 48, 4)).named_parameters() if name.startswith("ls")} == set()
     assert set(ACTIVATIONS) == {"gelu", "gelu_pytorch_tanh", "quick_gelu"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pixels_are_scaled_centred_and_scaled_again_in_float32(dtype: torch.dtype) -> None:
+    pictures = torch.arange(2 * 2 * 5 * 3, dtype=torch.uint8).view(2, 2, 5, 3) * 4
+    found = normalised(pictures, (0.5, 0.25, 0.0), (0.5, 0.25, 2.0), dtype)
+    assert found.shape == (2, 3, 2, 5) and found.dtype == dtype and found.is_contiguous()
+    for channel, (mean, std) in enumerate([(0.5, 0.5), (0.25, 0.25), (0.0, 2.0)]):
+        expected = (pictures[..., channel].double() / 255 - mean) / std
+        torch.testing.assert_close(found[:, channel].float(), expected.to(dtype).float(), atol=1e-6, rtol=1e-6)

@@ -7,7 +7,7 @@ renames those of others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
@@ -135,6 +135,15 @@ class Block(nn.Module):
 def blocks(shape: BlockShape, count: int) -> nn.ModuleList:
     """So many layers of one shape."""
     return nn.ModuleList(Block(shape) for _ in range(count))
+
+
+def normalised(pictures: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype) -> Tensor:
+    """uint8 [n, height, width, 3] -> [n, 3, height, width]; computed in float32, as official processors do.
+
+    :param mean: subtracted after scaling to 0..1, RGB. ``std``: divided by then.
+    """
+    means, stds = (torch.tensor(values, device=pictures.device) for values in (mean, std))
+    return ((pictures.float() / 255 - means) / stds).permute(0, 3, 1, 2).to(dtype).contiguous()
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:

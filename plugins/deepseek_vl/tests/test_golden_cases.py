@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from plugins.deepseek_vl.tests.conftest import load_checkpoint
-from vlmplug.model import EngineInput, FamilyModel, MediaBatch
-from vlmplug.prompt import RenderedPrompt
+from tests.reference import prepared
+from vlmplug.model import FamilyModel
 from vlmplug.verify.golden_request import prompt_request
 from vlmplug.verify.goldens import PreprocessCase, PromptCase
 from vlmplug.verify.pictures import make_picture
@@ -30,15 +30,6 @@ def loaded(checkpoint: str) -> FamilyModel:
     return load_checkpoint(GOLDEN / checkpoint)
 
 
-def prepared(case: PromptCase) -> tuple[RenderedPrompt, EngineInput]:
-    """What the hooks make of a conversation."""
-    model, request = loaded(case.checkpoint), prompt_request(SET, case)
-    conversation = request.conversation.opened()
-    prompt = hooks.render_prompt(model, conversation, request.options)
-    inputs = hooks.preprocess_media(model, MediaBatch(conversation.media, prompt.items))
-    return prompt, hooks.inject_vision_tokens(model, prompt, inputs)
-
-
 def test_the_set_is_complete() -> None:
     assert (len(CASES), sum(case.undefined for case in CASES)) == (44, 4)
     assert (len(SET.preprocess), len(SET.video)) == (64, 0)
@@ -46,10 +37,11 @@ def test_the_set_is_complete() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.checkpoint}-{case.id}")
 def test_prompt_ids_and_spans(case: PromptCase) -> None:
-    prompt, found = prepared(case)
+    model = loaded(case.checkpoint)
+    prompt, found = prepared(hooks, model, prompt_request(SET, case))
     assert prompt.text(SET.image_tag) == case.expect.prompt
     assert found.input_ids == case.expect.input_ids
-    assert found.input_ids.count(loaded(case.checkpoint).tokenizer.bos_ids[0]) == 1 + (case.id == "special_eos_literal")
+    assert found.input_ids.count(model.tokenizer.bos_ids[0]) == 1 + (case.id == "special_eos_literal")
     assert [(span.start, span.length) for span in found.spans] == [
         (span.start, span.length) for span in case.expect.media
     ]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from plugins.glm4v.tests.native import NativeModel
+from tests.family_engine import Expected, Opened, Settings, greedy_request, pictures, remembered
 from tests.reference import Reference, ids
-from vlmplug.conversation import Conversation, Message, assistant_message, user_message
+from vlmplug.conversation import Message, assistant_message, user_message
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.engine.request import EngineRequest
 from vlmplug.errors import RequestError
 from vlmplug.model import EngineInput, FamilyModel
-from vlmplug.pipeline import Pipeline, Request, open_pipeline
+from vlmplug.pipeline import Request, open_pipeline
 from vlmplug.sampling import Answer, Sampling
 
 TOKENS = 12
@@ -31,15 +31,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "chunked and cached": {"prefix_caching": True, "max_prefill_tokens": 16},
     "little room": {"prefix_caching": True, "kv_blocks": 26},
 }
-
-
-def picture(seed: int) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (9, 7, 3), np.uint8)
-    return Image.fromarray(noise).resize((70, 90))
-
-
-def pictures(*seeds: int) -> tuple[Image.Image, ...]:
-    return tuple(map(picture, seeds))
 
 
 #: Questions whose pictures stand apart, next to each other, and far down a long prompt.
@@ -59,52 +50,23 @@ CONVERSATIONS: dict[str, tuple[Message, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def opened(model: FamilyModel) -> Iterator[Callable[[str], Pipeline]]:
-    """The pipeline of a setting, of which one at a time is open."""
-    current: dict[str, Pipeline] = {}
-
-    def open_setting(name: str) -> Pipeline:
-        if name not in current:
-            close()
-            scheduler = SchedulerOptions(block_size=16, logprobs_mode="logits", **SETTINGS[name])
-            options = EngineOptions("cpu", threads=1, scheduler=scheduler)
-            current[name] = open_pipeline("glm4v-9b-chat", model.folder, options)
-        return current[name]
-
-    def close() -> None:
-        while current:
-            current.popitem()[1].close()
-
-    yield open_setting
-    close()
-
-
-def request(*messages: Message, tokens: int = TOKENS, **sampling: Any) -> Request:
-    chosen = Sampling(max_new_tokens=tokens, ignore_stop=True, temperature=0.0, **sampling)
-    return Request(Conversation(messages), sampling=chosen)
+def opened(model: FamilyModel) -> Iterator[Opened]:
+    with Settings("glm4v-9b-chat", model.folder, SETTINGS) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="module")
-def expected(native: NativeModel) -> Callable[[Pipeline, Request], tuple[int, ...]]:
-    """What the native model says; each conversation is computed once."""
-    known: dict[tuple[Any, ...], tuple[int, ...]] = {}
-
-    def tokens(pipeline: Pipeline, asked: Request) -> tuple[int, ...]:
-        prompt = pipeline.prepare(asked).engine_input
-        key = (prompt.input_ids, *(media.content_hash for media in prompt.media))
-        if key not in known:
-            known[key] = native.greedy(prompt, TOKENS)
-        return known[key]
-
-    return tokens
+def expected(native: NativeModel) -> Expected:
+    return remembered(native)
 
 
-Expected = Callable[[Pipeline, Request], tuple[int, ...]]
+def request(*messages: Message, tokens: int = TOKENS, **sampling: Any) -> Request:
+    return greedy_request(*messages, tokens=tokens, **sampling)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_answers_do_not_depend_on_the_setting(
-    setting: str, opened: Callable[[str], Pipeline], expected: Expected, reference: Reference
+    setting: str, opened: Opened, expected: Expected, reference: Reference
 ) -> None:
     pipeline = opened(setting)
     requests = [request(*messages) for messages in CONVERSATIONS.values()]
@@ -116,9 +78,7 @@ def test_answers_do_not_depend_on_the_setting(
 
 
 @pytest.mark.parametrize("name", ["two pictures and a long text", "pictures in three turns"])
-def test_a_second_turn_after_a_hit_goes_on_where_the_first_ended(
-    name: str, opened: Callable[[str], Pipeline], expected: Expected
-) -> None:
+def test_a_second_turn_after_a_hit_goes_on_where_the_first_ended(name: str, opened: Opened, expected: Expected) -> None:
     pipeline, messages = opened("cached"), CONVERSATIONS[name]
     first = pipeline.generate(request(*messages))
     messages = (*messages, assistant_message(first.text, first.token_ids), user_message(LONG, pictures(7)))
@@ -131,14 +91,14 @@ def test_a_second_turn_after_a_hit_goes_on_where_the_first_ended(
     assert ids(pipeline.generate(third)) == expected(pipeline, third)
 
 
-def test_other_pictures_are_not_taken_from_the_cache(opened: Callable[[str], Pipeline], expected: Expected) -> None:
+def test_other_pictures_are_not_taken_from_the_cache(opened: Opened, expected: Expected) -> None:
     pipeline = opened("cached")
     for seeds in ((2, 3), (3, 2), (2, 9)):
         asked = request(user_message(LONG, pictures(*seeds)))
         assert ids(pipeline.generate(asked)) == expected(pipeline, asked)
 
 
-def test_a_stream_says_what_the_whole_answer_says(opened: Callable[[str], Pipeline]) -> None:
+def test_a_stream_says_what_the_whole_answer_says(opened: Opened) -> None:
     pipeline, asked = opened("cached"), request(*CONVERSATIONS["two pictures"])
     *deltas, last = pipeline.stream(asked)
     whole = pipeline.generate(asked)
@@ -147,7 +107,7 @@ def test_a_stream_says_what_the_whole_answer_says(opened: Callable[[str], Pipeli
 
 
 def test_ids_of_a_picture_in_a_text_are_text_beside_pictures(
-    opened: Callable[[str], Pipeline], expected: Expected, model: FamilyModel
+    opened: Opened, expected: Expected, model: FamilyModel
 ) -> None:
     pipeline, edges = opened("plain"), model.placeholder_edges
     assert edges is not None
@@ -158,9 +118,7 @@ def test_ids_of_a_picture_in_a_text_are_text_beside_pictures(
     assert list(map(ids, pipeline.generate_batch(requests))) == [expected(pipeline, asked) for asked in requests]
 
 
-def test_the_second_of_two_pictures_has_its_own_position(
-    opened: Callable[[str], Pipeline], native: NativeModel
-) -> None:
+def test_the_second_of_two_pictures_has_its_own_position(opened: Opened, native: NativeModel) -> None:
     """lmdeploy's own rule takes one position too many off behind the first picture."""
     pipeline = opened("plain")
     asked = request(*CONVERSATIONS["two pictures"], tokens=1, prompt_logits=True)
@@ -173,7 +131,7 @@ def test_the_second_of_two_pictures_has_its_own_position(
     assert (found - native.logits(prompt, positions=shifted)).abs().max() > 0.1, "the rule makes no difference"
 
 
-def test_keys_in_the_cache_belong_to_their_positions(opened: Callable[[str], Pipeline], native: NativeModel) -> None:
+def test_keys_in_the_cache_belong_to_their_positions(opened: Opened, native: NativeModel) -> None:
     """The same ids and pictures at other positions are another prompt."""
     pipeline = opened("cached")
     prompt = pipeline.prepare(request(user_message(LONG, pictures(8)))).engine_input
@@ -184,7 +142,7 @@ def test_keys_in_the_cache_belong_to_their_positions(opened: Callable[[str], Pip
         assert tuple(token for step in steps for token in step.token_ids) == native.greedy(asked)
 
 
-def test_positions_that_do_not_count_on_are_refused(opened: Callable[[str], Pipeline]) -> None:
+def test_positions_that_do_not_count_on_are_refused(opened: Opened) -> None:
     pipeline = opened("plain")
     good = pipeline.prepare(request(*CONVERSATIONS["one picture"])).engine_input
     assert good.position_ids is not None
@@ -194,9 +152,7 @@ def test_positions_that_do_not_count_on_are_refused(opened: Callable[[str], Pipe
 
 
 @pytest.mark.slow
-def test_two_ranks_compute_what_one_does(
-    model: FamilyModel, opened: Callable[[str], Pipeline], reference: Reference
-) -> None:
+def test_two_ranks_compute_what_one_does(model: FamilyModel, opened: Opened, reference: Reference) -> None:
     asked = [reference.request(name, prompt_logits=True) for name in reference.greedy]
     one = opened("plain").generate_batch(asked)
     scheduler = SchedulerOptions(logprobs_mode="logits", max_prefill_tokens=64)

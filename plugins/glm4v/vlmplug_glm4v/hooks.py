@@ -13,6 +13,7 @@ from vlmplug.hooks import hookimpl
 from vlmplug.media import Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.spans import SlotFormat, inject
 from vlmplug.prompt import RenderedPrompt
@@ -20,7 +21,6 @@ from vlmplug.tiktoken_ranks import RankFile
 from vlmplug.tokenizer import Tokenizer
 from vlmplug_glm4v import config as official
 from vlmplug_glm4v.chat import Chat
-from vlmplug_glm4v.normalisation import PIXEL_MEAN, PIXEL_STD
 from vlmplug_glm4v.positions import position_ids
 
 BEGIN, END, PLACEHOLDER = "<|begin_of_image|>", "<|end_of_image|>", "<|endoftext|>"
@@ -90,4 +90,4 @@ def _prepared(part: MediaPart, settings: official.GLM4VSettings) -> MediaInput:
         raise MediaError("GLM-4V takes opened pictures only, no clips.", "Give frames of the clip as pictures.")
     size = (settings.image_size, settings.image_size)
     image = part.source.image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
-    return MediaInput(np.array(image)[None], settings.image_tokens, None, PIXEL_MEAN, PIXEL_STD)
+    return MediaInput(np.array(image)[None], settings.image_tokens, None, CLIP_MEAN, CLIP_STD)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlmplug.parts.vit import MLP, BlockShape, attend
-from vlmplug_glm4v.normalisation import PIXEL_MEAN, PIXEL_STD
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
+from vlmplug.parts.vit import MLP, BlockShape, attend, normalised
 
 
 class PatchEmbedding(nn.Module):
@@ -115,10 +115,7 @@ class GLM4VTower(nn.Module):
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 [n, S, S, 3] -> [n, 3, S, S] in the dtype of the weights; computed in float32 as officially."""
-        mean = torch.tensor(PIXEL_MEAN, device=pictures.device)
-        std = torch.tensor(PIXEL_STD, device=pictures.device)
-        pixels = (pictures.float() / 255 - mean) / std
-        return pixels.permute(0, 3, 1, 2).to(self.boi.dtype).contiguous()
+        return normalised(pictures, CLIP_MEAN, CLIP_STD, self.boi.dtype)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 [n, S, S, 3] -> [n, 2 + (S / patch / 2)², hidden size of the language model].

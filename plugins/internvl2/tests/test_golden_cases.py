@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.reference import prepared
 from vlmplug.config_json import read_config
 from vlmplug.conversation import ImagePart
 from vlmplug.errors import PlacementError
-from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource
-from vlmplug.pipeline import Request
-from vlmplug.prompt import RenderedPrompt
+from vlmplug.model import FamilyModel, MediaInput, ModelSource
 from vlmplug.verify.golden_request import media_request, prompt_request
 from vlmplug.verify.goldens import PreprocessCase, PromptCase, StoredPicture
 from vlmplug.verify.pictures import make_picture
@@ -38,14 +37,6 @@ def loaded(checkpoint: str, tile_size: int | None = None) -> FamilyModel:
     return hooks.load_model(ModelSource("internvl2-2b", "internvl2", folder, config, "internlm2-chat"))
 
 
-def prepared(model: FamilyModel, request: Request) -> tuple[RenderedPrompt, EngineInput]:
-    """What the hooks make of a request."""
-    conversation = request.conversation.opened()
-    prompt = hooks.render_prompt(model, conversation, request.options)
-    inputs = hooks.preprocess_media(model, MediaBatch(conversation.media, prompt.items))
-    return prompt, hooks.inject_vision_tokens(model, prompt, inputs)
-
-
 def test_the_set_is_complete() -> None:
     assert (len(PROMPTS), sum(case.undefined for case in PROMPTS)) == (96, 12)
     assert (len(SET.preprocess), len(SET.video)) == (90, 12)
@@ -58,7 +49,7 @@ def test_the_set_is_complete() -> None:
 )
 def test_prompt_ids_and_spans(case: PromptCase) -> None:
     model = loaded(case.checkpoint)
-    prompt, found = prepared(model, prompt_request(SET, case))
+    prompt, found = prepared(hooks, model, prompt_request(SET, case))
     assert prompt.text(SET.image_tag) == case.expect.prompt
     assert found.input_ids == case.expect.input_ids
     assert [(span.start, span.length) for span in found.spans] == [
@@ -75,13 +66,13 @@ def test_prompt_ids_and_spans(case: PromptCase) -> None:
 )
 def test_what_the_official_code_breaks_on_is_refused(case: PromptCase) -> None:
     with pytest.raises(PlacementError, match="<IMG_CONTEXT>"):
-        prepared(loaded(case.checkpoint), prompt_request(SET, case))
+        prepared(hooks, loaded(case.checkpoint), prompt_request(SET, case))
 
 
 @pytest.mark.parametrize("case", SET.preprocess, ids=lambda case: case.id)
 def test_pictures_at_the_official_size(case: PreprocessCase) -> None:
     request = media_request(ImagePart(make_picture(case.picture, GOLDEN)), case.options)
-    _, found = prepared(loaded("tiny", 448), request)
+    _, found = prepared(hooks, loaded("tiny", 448), request)
     (media,) = found.media
     assert media.grid == case.expect.grid
     assert len(media.pixels) == case.expect.tiles

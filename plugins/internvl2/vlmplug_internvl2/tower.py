@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlmplug.parts.vit import MLP, BlockShape, attend
+from vlmplug.parts.vit import MLP, BlockShape, attend, normalised
 from vlmplug_internvl2.normalisation import PIXEL_MEAN, PIXEL_STD
 
 
@@ -167,10 +167,7 @@ class InternVLTower(nn.Module):
 
     def normalise(self, tiles: Tensor) -> Tensor:
         """uint8 [n, H, W, 3] -> [n, 3, H, W] in the dtype of the weights; computed in float32 as officially."""
-        mean = torch.tensor(PIXEL_MEAN, device=tiles.device)
-        std = torch.tensor(PIXEL_STD, device=tiles.device)
-        pixels = (tiles.float() / 255 - mean) / std
-        return pixels.permute(0, 3, 1, 2).to(self.dtype).contiguous()
+        return normalised(tiles, PIXEL_MEAN, PIXEL_STD, self.dtype)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """uint8 [n, H, W, 3] -> [n, tokens per tile, hidden size of the language model]."""

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from plugins.minicpm_v.tests.conftest import load_checkpoint
+from tests.reference import prepared
 from vlmplug.conversation import ImagePart, VideoPart
-from vlmplug.model import EngineInput, FamilyModel, MediaBatch
-from vlmplug.pipeline import Request
-from vlmplug.prompt import RenderedPrompt
 from vlmplug.verify.golden_request import media_request, prompt_request
 from vlmplug.verify.goldens import PreprocessCase, PromptCase, VideoCase
 from vlmplug.verify.pictures import blank_clip, make_picture
@@ -28,14 +26,6 @@ PIXEL_ABS = 1e-6
 model_of = cache(load_checkpoint)
 
 
-def prepared(model: FamilyModel, request: Request) -> tuple[RenderedPrompt, EngineInput]:
-    """What the hooks make of a request."""
-    conversation = request.conversation.opened()
-    prompt = hooks.render_prompt(model, conversation, request.options)
-    inputs = hooks.preprocess_media(model, MediaBatch(conversation.media, prompt.items))
-    return prompt, hooks.inject_vision_tokens(model, prompt, inputs)
-
-
 def test_the_set_is_complete() -> None:
     assert (len(PROMPTS), sum(case.undefined for case in PROMPTS)) == (50, 6)
     assert (len(SET.preprocess), len(SET.video)) == (102, 17)
@@ -48,7 +38,7 @@ def test_the_set_is_complete() -> None:
 )
 def test_prompt_ids_and_spans(case: PromptCase) -> None:
     model = model_of(case.checkpoint)
-    prompt, found = prepared(model, prompt_request(SET, case))
+    prompt, found = prepared(hooks, model, prompt_request(SET, case))
     assert prompt.text(SET.image_tag) == case.expect.prompt
     assert found.input_ids == case.expect.input_ids
     assert [(span.start, span.length) for span in found.spans] == [
@@ -62,7 +52,7 @@ def test_prompt_ids_and_spans(case: PromptCase) -> None:
 @pytest.mark.parametrize("case", [case for case in PROMPTS if "literal" in case.id and case.undefined], ids=str)
 def test_tags_that_a_user_types_are_text_where_the_official_code_fails(case: PromptCase) -> None:
     model = model_of(case.checkpoint)
-    prompt, found = prepared(model, prompt_request(SET, case))
+    prompt, found = prepared(hooks, model, prompt_request(SET, case))
     assert prompt.text(SET.image_tag) == case.expect.prompt
     assert len(found.media) == len(case.media_ids)
     tag = model.tokenizer.special_id("<image>")
@@ -72,7 +62,7 @@ def test_tags_that_a_user_types_are_text_where_the_official_code_fails(case: Pro
 @pytest.mark.parametrize("case", SET.preprocess, ids=lambda case: case.id)
 def test_pictures_at_the_official_size(case: PreprocessCase) -> None:
     model = model_of("tiny_2_5" if case.checkpoint.endswith("2_5") else "tiny_2_6")
-    _, found = prepared(model, media_request(ImagePart(make_picture(case.picture, GOLDEN)), case.options))
+    _, found = prepared(hooks, model, media_request(ImagePart(make_picture(case.picture, GOLDEN)), case.options))
     (media,) = found.media
     assert (media.grid, media.tiles, media.tokens) == (case.expect.grid, case.expect.tiles, case.expect.tokens)
     assert media.sizes == case.expect.sizes

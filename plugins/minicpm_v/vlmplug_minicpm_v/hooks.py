@@ -11,6 +11,7 @@ from vlmplug.conversation import Conversation, PromptOptions
 from vlmplug.hooks import hookimpl
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.batch_images import batch_images
+from vlmplug.parts.chat import without_empty_system
 from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.placement import joined, place_turns
@@ -60,7 +61,7 @@ def render_prompt(model: FamilyModel, conversation: Conversation, options: Promp
     version, parsed = settings.version, options.parse_special_tokens
     units = turns.read_turns(conversation, options, settings.options)
     user = place_turns(units, options.placement, partial(joined, separator=turns.LINE))
-    conversation = turns.without_empty_system(conversation)
+    conversation = without_empty_system(conversation)
     if version.trims:
         conversation, user = turns.trimmed(conversation), [turns.trimmed_turn(turn) for turn in user]
     opening = (Special(settings.opening),) if settings.opening else ()

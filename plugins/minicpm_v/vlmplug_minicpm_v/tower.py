@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from vlmplug.parts.navit import NavitSizes, NavitTransformer, PositionRule, flat_positions, grid_positions
 from vlmplug.parts.resampler import Resampler, ResamplerSizes
 from vlmplug.parts.sincos import sincos_positions
+from vlmplug.parts.vit import normalised
 
 #: By ``positions`` of the tower's configuration.
 POSITION_RULES: Mapping[str, PositionRule] = {"flat": flat_positions, "grid": grid_positions}
@@ -50,9 +51,7 @@ class MiniCPMVTower(nn.Module):
 
     def normalise(self, slices: Tensor) -> Tensor:
         """uint8 [n, H, W, 3] -> [n, 3, H, W] in the dtype of the weights; computed in float32 as officially."""
-        mean, std = (torch.tensor(values, device=slices.device) for values in (self._mean, self._std))
-        pixels = (slices.float() / 255 - mean) / std
-        return pixels.permute(0, 3, 1, 2).to(self.resampler.proj.dtype).contiguous()
+        return normalised(slices, self._mean, self._std, self.resampler.proj.dtype)
 
     def forward(self, slices: Tensor) -> Tensor:
         """uint8 [n, H, W, 3] -> [n, queries, hidden size of the language model]; sides are whole patches."""

@@ -59,11 +59,6 @@ def _frame_numbers(clip: Clip, most: int) -> Sequence[int]:
     return each_second(clip.frame_count, clip.fps, most)
 
 
-def without_empty_system(conversation: Conversation) -> Conversation:
-    """The official chat takes an empty system prompt for none."""
-    return Conversation(conversation.turns) if conversation.system == "" else conversation
-
-
 def trimmed(conversation: Conversation) -> Conversation:
     """System text and answers without white space at their ends; those with generated ids stay as they are."""
     return Conversation(tuple(map(_trimmed_message, conversation.messages)))

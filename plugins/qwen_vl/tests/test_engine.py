@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from plugins.qwen_vl.tests.native import NativeModel
+from tests.family_engine import Expected, Opened, Settings, greedy_request, pictures, remembered
 from tests.reference import Reference, ids
-from vlmplug.conversation import Conversation, Message, assistant_message, user_message
+from vlmplug.conversation import Message, assistant_message, user_message
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.model import FamilyModel
-from vlmplug.pipeline import Pipeline, Request, open_pipeline
-from vlmplug.sampling import Answer, Sampling
+from vlmplug.pipeline import Request, open_pipeline
+from vlmplug.sampling import Answer
 
 TOKENS = 8
 
@@ -32,15 +32,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 #: 512 tokens are the trained length of the checkpoint.
 LONG, ALMOST_LONG = "alpha beta 12, " * 42, "alpha beta 12, " * 36
-
-
-def picture(seed: int) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (9, 7, 3), np.uint8)
-    return Image.fromarray(noise).resize((70, 90))
-
-
-def pictures(*seeds: int) -> tuple[Image.Image, ...]:
-    return tuple(map(picture, seeds))
 
 
 #: Prompts below, across and far above the trained length.
@@ -58,52 +49,21 @@ CONVERSATIONS: dict[str, tuple[Message, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def opened(model: FamilyModel) -> Iterator[Callable[[str], Pipeline]]:
-    """The pipeline of a setting, of which one at a time is open."""
-    current: dict[str, Pipeline] = {}
-
-    def open_setting(name: str) -> Pipeline:
-        if name not in current:
-            close()
-            scheduler = SchedulerOptions(block_size=16, logprobs_mode="logits", **SETTINGS[name])
-            options = EngineOptions("cpu", threads=1, scheduler=scheduler)
-            current[name] = open_pipeline("qwen-vl-chat", model.folder, options)
-        return current[name]
-
-    def close() -> None:
-        while current:
-            current.popitem()[1].close()
-
-    yield open_setting
-    close()
-
-
-def request(*messages: Message, tokens: int = TOKENS, **sampling: Any) -> Request:
-    chosen = Sampling(max_new_tokens=tokens, ignore_stop=True, temperature=0.0, **sampling)
-    return Request(Conversation(messages), sampling=chosen)
-
-
-Expected = Callable[[Pipeline, Request], tuple[int, ...]]
+def opened(model: FamilyModel) -> Iterator[Opened]:
+    with Settings("qwen-vl-chat", model.folder, SETTINGS) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="module")
 def expected(native: NativeModel) -> Expected:
-    """What the native model says; each conversation is computed once."""
-    known: dict[tuple[Any, ...], tuple[int, ...]] = {}
-
-    def tokens(pipeline: Pipeline, asked: Request) -> tuple[int, ...]:
-        prompt = pipeline.prepare(asked).engine_input
-        key = (prompt.input_ids, asked.sampling.max_new_tokens, *(media.content_hash for media in prompt.media))
-        if key not in known:
-            known[key] = native.greedy(prompt, asked.sampling.max_new_tokens)
-        return known[key]
-
-    return tokens
+    return remembered(native)
 
 
-def test_the_native_model_is_the_official_one(
-    opened: Callable[[str], Pipeline], native: NativeModel, reference: Reference
-) -> None:
+def request(*messages: Message, tokens: int = TOKENS, **sampling: Any) -> Request:
+    return greedy_request(*messages, tokens=tokens, **sampling)
+
+
+def test_the_native_model_is_the_official_one(opened: Opened, native: NativeModel, reference: Reference) -> None:
     for name in ("long_text", "boundary_512", "text_only"):
         prompt = opened("plain").prepare(reference.request(name)).engine_input
         assert native.greedy(prompt, 6) == reference.greedy[name][:6]
@@ -111,7 +71,7 @@ def test_the_native_model_is_the_official_one(
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_answers_do_not_depend_on_the_setting(
-    setting: str, opened: Callable[[str], Pipeline], expected: Expected, reference: Reference
+    setting: str, opened: Opened, expected: Expected, reference: Reference
 ) -> None:
     pipeline = opened(setting)
     requests = [request(*messages) for messages in CONVERSATIONS.values()]
@@ -122,9 +82,7 @@ def test_answers_do_not_depend_on_the_setting(
     assert together == [*want, *reference.greedy.values()], "all at once"
 
 
-def test_prompts_of_one_beginning_and_several_lengths_keep_their_own_keys(
-    opened: Callable[[str], Pipeline], expected: Expected
-) -> None:
+def test_prompts_of_one_beginning_and_several_lengths_keep_their_own_keys(opened: Opened, expected: Expected) -> None:
     pipeline = opened("cached")
     texts = ["alpha beta 12, " * count for count in (20, 40, 25, 45, 90)]
     answers = [pipeline.generate(request(user_message(text))) for text in texts]
@@ -134,9 +92,7 @@ def test_prompts_of_one_beginning_and_several_lengths_keep_their_own_keys(
     assert (cached[1], cached[4]) == (0, 0), "keys of another factor were taken"
 
 
-def test_an_answer_grows_past_the_trained_length(
-    opened: Callable[[str], Pipeline], expected: Expected, native: NativeModel
-) -> None:
+def test_an_answer_grows_past_the_trained_length(opened: Opened, expected: Expected, native: NativeModel) -> None:
     """Queries grow from there on; the factor of the rotary base stays that of the prompt."""
     pipeline, asked = opened("plain"), request(user_message(ALMOST_LONG), tokens=40)
     prompt = pipeline.prepare(asked).engine_input
@@ -146,9 +102,7 @@ def test_an_answer_grows_past_the_trained_length(
     assert alone == together == expected(pipeline, asked)
 
 
-def test_a_second_turn_that_crosses_the_border_is_computed_anew(
-    opened: Callable[[str], Pipeline], expected: Expected
-) -> None:
+def test_a_second_turn_that_crosses_the_border_is_computed_anew(opened: Opened, expected: Expected) -> None:
     pipeline, messages = opened("cached"), CONVERSATIONS["one picture"]
     first = pipeline.generate(request(*messages))
     for question, reuses in (("Sure?", True), (LONG, False)):
@@ -160,14 +114,14 @@ def test_a_second_turn_that_crosses_the_border_is_computed_anew(
         first = answer
 
 
-def test_other_pictures_are_not_taken_from_the_cache(opened: Callable[[str], Pipeline], expected: Expected) -> None:
+def test_other_pictures_are_not_taken_from_the_cache(opened: Opened, expected: Expected) -> None:
     pipeline = opened("cached")
     for seeds in ((2, 3), (3, 2), (2, 9)):
         asked = request(user_message("Compare.", pictures(*seeds)))
         assert ids(pipeline.generate(asked)) == expected(pipeline, asked)
 
 
-def test_both_rules_matter(opened: Callable[[str], Pipeline], native: NativeModel) -> None:
+def test_both_rules_matter(opened: Opened, native: NativeModel) -> None:
     asked = request(user_message(LONG), tokens=1, prompt_logits=True)
     prompt = opened("plain").prepare(asked).engine_input
     found = torch.tensor(opened("plain").generate(asked).prompt_logits)
@@ -175,7 +129,7 @@ def test_both_rules_matter(opened: Callable[[str], Pipeline], native: NativeMode
     assert (found - native.logits(prompt, alpha=1.0)).abs().max() > 1
 
 
-def test_a_stream_says_what_the_whole_answer_says(opened: Callable[[str], Pipeline]) -> None:
+def test_a_stream_says_what_the_whole_answer_says(opened: Opened) -> None:
     pipeline, asked = opened("cached"), request(*CONVERSATIONS["two pictures"])
     *deltas, last = pipeline.stream(asked)
     whole = pipeline.generate(asked)
@@ -184,7 +138,7 @@ def test_a_stream_says_what_the_whole_answer_says(opened: Callable[[str], Pipeli
 
 
 def test_ids_of_a_picture_in_an_answer_are_text_beside_pictures(
-    opened: Callable[[str], Pipeline], expected: Expected, model: FamilyModel
+    opened: Opened, expected: Expected, model: FamilyModel
 ) -> None:
     pipeline = opened("plain")
     begin, end = (model.tokenizer.special_id(token) for token in ("<img>", "</img>"))
@@ -210,9 +164,7 @@ def test_weights_in_files_of_pytorch(
 
 
 @pytest.mark.slow
-def test_two_ranks_compute_what_one_does(
-    model: FamilyModel, opened: Callable[[str], Pipeline], reference: Reference
-) -> None:
+def test_two_ranks_compute_what_one_does(model: FamilyModel, opened: Opened, reference: Reference) -> None:
     names = ("text_only", "two_images", "boundary_512", "long_text")
     asked = [reference.request(name, prompt_logits=True) for name in names]
     one = opened("plain").generate_batch(asked)

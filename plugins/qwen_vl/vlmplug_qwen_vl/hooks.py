@@ -10,18 +10,18 @@ import numpy as np
 from PIL import Image
 
 from vlmplug.conversation import Conversation, MediaPart, Message, PromptOptions
-from vlmplug.errors import CheckpointMismatchError, MediaError
+from vlmplug.errors import MediaError
 from vlmplug.hooks import hookimpl
 from vlmplug.media import Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
+from vlmplug.parts.checkpoint import check_vocabulary
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.spans import SlotFormat, inject
 from vlmplug.prompt import GeneratedIds, RenderedPrompt, Segment, Special
-from vlmplug.tokenizer import Tokenizer
 from vlmplug_qwen_vl import config as official
 from vlmplug_qwen_vl import tokens
 from vlmplug_qwen_vl.chat import Chat, Content, Dialogue, raw
-from vlmplug_qwen_vl.normalisation import PIXEL_MEAN, PIXEL_STD
 from vlmplug_qwen_vl.options import ChatFormat, PromptSettings
 from vlmplug_qwen_vl.turns import unit_of, user_contents
 
@@ -50,8 +50,8 @@ def load_model(source: ModelSource) -> FamilyModel:
     """Configuration and tokenizer of an official checkpoint."""
     config = official.checked(source.config)
     tokenizer = tokens.read_tokenizer(source.folder)
-    _check_vocabulary(tokenizer, config)
     generation, text = read_generation_config(source.folder), official.text_config(config)
+    check_vocabulary(tokenizer, text["vocab_size"])
     chat_format = _chat_format(source.template)
     stops = (*map(tokenizer.special_id, _STOPS[chat_format]), *generation.eos_ids)
     return FamilyModel(
@@ -114,13 +114,4 @@ def _prepared(part: MediaPart, size: int) -> MediaInput:
     if not isinstance(part.source, Picture):
         raise MediaError("Qwen-VL takes opened pictures only, no clips.", "Give frames of the clip as pictures.")
     image = part.source.image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-    return MediaInput(np.array(image)[None], official.QUERIES, None, PIXEL_MEAN, PIXEL_STD)
-
-
-def _check_vocabulary(tokenizer: Tokenizer, config: dict[str, object]) -> None:
-    rows = config["vocab_size"]
-    if isinstance(rows, int) and tokenizer.vocab_size > rows:
-        raise CheckpointMismatchError(
-            f"The tokenizer in {tokenizer.folder} has {tokenizer.vocab_size} tokens, the language model {rows}.",
-            "Use the tokenizer files of this checkpoint.",
-        )
+    return MediaInput(np.array(image)[None], official.QUERIES, None, CLIP_MEAN, CLIP_STD)

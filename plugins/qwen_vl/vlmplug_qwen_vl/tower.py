@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.resampler import Resampler, ResamplerSizes
-from vlmplug_qwen_vl.normalisation import PIXEL_MEAN, PIXEL_STD
+from vlmplug.parts.vit import normalised
 
 _EPS = 1e-6
 
@@ -125,10 +126,7 @@ class QwenVLTower(nn.Module):
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 [n, S, S, 3] -> [n, 3, S, S] in the dtype of the weights; computed in float32 as officially."""
-        mean = torch.tensor(PIXEL_MEAN, device=pictures.device)
-        std = torch.tensor(PIXEL_STD, device=pictures.device)
-        pixels = (pictures.float() / 255 - mean) / std
-        return pixels.permute(0, 3, 1, 2).to(self.proj.dtype).contiguous()
+        return normalised(pictures, CLIP_MEAN, CLIP_STD, self.proj.dtype)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 [n, S, S, 3] -> [n, queries, hidden size of the language model]."""

@@ -11,11 +11,11 @@ from PIL import Image
 
 from plugins.xcomposer2_5.tests.conftest import GOLDEN
 from vlmplug.media import open_clip
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.verify.goldens import DrawnVideo
 from vlmplug.verify.pictures import blank_clip, make_frame
 from vlmplug.verify.set_reader import read_golden_set
 from vlmplug_xcomposer2_5.clips import chosen_frames, frame_canvas
-from vlmplug_xcomposer2_5.normalisation import PIXEL_MEAN, PIXEL_STD
 from vlmplug_xcomposer2_5.pictures import scaled_canvas
 
 #: One 8-bit step, normalised: another Pillow may resample otherwise.
@@ -80,7 +80,7 @@ def test_labels_in_pillows_font_are_those_of_the_reference_set() -> None:
     assert isinstance(video, DrawnVideo)
     drawn = [make_frame(video, index) for index in case["expect"]["indices"]]
     pixels = np.asarray(scaled_canvas(frame_canvas(drawn, True)), np.float64) / 255
-    normalised = ((pixels - PIXEL_MEAN) / PIXEL_STD).transpose(2, 0, 1)
+    normalised = ((pixels - CLIP_MEAN) / CLIP_STD).transpose(2, 0, 1)
     expected = case["extra"]["with_pillow_default_font_40"]["pixels"]
     places, values = zip(*expected["samples"], strict=True)
     assert np.abs(normalised.ravel()[list(places)] - values).max() < ONE_STEP

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlmplug.engine.tower_rows import TowerItem, item_rows
-from vlmplug_xcomposer2_5.normalisation import PIXEL_MEAN, PIXEL_STD
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug_xcomposer2_5.sizes import TILE, TowerSizes
 from vlmplug_xcomposer2_5.tower import XComposerTower
 
@@ -43,7 +43,7 @@ class Plain:
         self.w = {name: value.double() for name, value in tower.state_dict().items()}
 
     def rows(self, pixels: Tensor) -> Tensor:
-        mean, std = torch.tensor(PIXEL_MEAN), torch.tensor(PIXEL_STD)
+        mean, std = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
         image = ((pixels.float() / 255 - mean) / std).permute(2, 0, 1)
         whole = F.interpolate(image[None], size=(TILE, TILE), mode="bicubic", align_corners=False)[0]
         height, width = (side // TILE for side in image.shape[1:])
@@ -135,5 +135,5 @@ def test_views_are_the_whole_and_the_tiles_in_the_dtype_of_the_weights(tower: XC
     assert views.shape == (7, TILE, TILE, 3)
     assert XComposerTower(SIZES).bfloat16().views(picture(1, 1)).dtype == torch.bfloat16
     black = torch.zeros(TILE, TILE, 3, dtype=torch.uint8)
-    expected = -torch.tensor(PIXEL_MEAN) / torch.tensor(PIXEL_STD)
+    expected = -torch.tensor(CLIP_MEAN) / torch.tensor(CLIP_STD)
     assert torch.allclose(tower.views(black), expected.expand(2, TILE, TILE, 3), atol=1e-5)

@@ -13,6 +13,7 @@ from vlmplug.hooks import hookimpl
 from vlmplug.media import Clip, Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.spans import SlotFormat, inject
 from vlmplug.parts.weight_headers import header_shapes
@@ -21,7 +22,6 @@ from vlmplug.tokenizer import Tokenizer
 from vlmplug_xcomposer2_5 import config as official
 from vlmplug_xcomposer2_5.clips import chosen_frames, frame_canvas
 from vlmplug_xcomposer2_5.config import XComposerSettings
-from vlmplug_xcomposer2_5.normalisation import PIXEL_MEAN, PIXEL_STD
 from vlmplug_xcomposer2_5.pictures import scaled_canvas, scaled_picture
 from vlmplug_xcomposer2_5.prompts import END, segments
 from vlmplug_xcomposer2_5.sizes import MERGED, TILE, low_rank_additions, tower_sizes
@@ -100,4 +100,4 @@ def _prepared(image: Image.Image, settings: XComposerSettings) -> MediaInput:
     side = settings.tile_tokens
     tokens = (rows * columns + 1) * side**2 + 1 + (rows + 1) * side
     pixels = np.array(image)[None]
-    return MediaInput(pixels, tokens, (columns, rows), PIXEL_MEAN, PIXEL_STD, views=1 + rows * columns)
+    return MediaInput(pixels, tokens, (columns, rows), CLIP_MEAN, CLIP_STD, views=1 + rows * columns)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.vit import BlockShape, PatchEmbedding, blocks
-from vlmplug_xcomposer2_5.normalisation import PIXEL_MEAN, PIXEL_STD
 from vlmplug_xcomposer2_5.sizes import HEAD, MERGED, TILE, TowerSizes
 
 _EPS = 1e-5
@@ -48,7 +48,7 @@ class XComposerTower(nn.Module):
 
         The whole is scaled in float32 without antialiasing, as officially, and may go beyond the values of pixels.
         """
-        mean, std = (torch.tensor(values, device=picture.device) for values in (PIXEL_MEAN, PIXEL_STD))
+        mean, std = (torch.tensor(values, device=picture.device) for values in (CLIP_MEAN, CLIP_STD))
         pixels = (picture.float() / 255 - mean) / std
         rows, columns = (side // TILE for side in picture.shape[:2])
         tiles = pixels.reshape(rows, TILE, columns, TILE, 3).transpose(1, 2).reshape(-1, TILE, TILE, 3)
