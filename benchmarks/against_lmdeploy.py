@@ -6,8 +6,7 @@ Both load the same random checkpoint of the true shape, each in a process of its
 five rounds of every workload, the order swapped each round. A ratio above 1 says how many times faster vlmplug is;
 the median of the rounds counts.
 
-A small model waits for the one thread that runs the engine, not for the GPU, and processors of a shared machine differ
-by half in speed. So in each round both engines' threads are bound to the same processor, in the next one to another.
+In each round both engines' threads are bound to the same processor, in the next one to another (``turns.py``).
 
 Both get the same prompts, to the token: the folder's chat template is the plugin's own prompt. Rounds repeat their
 requests, so neither side may keep what it computed: prefix caching is off, as it is by default in lmdeploy.
@@ -17,22 +16,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-TASKS = Path("/proc/self/task")
-ROUNDS = 5
+from benchmarks.turns import Bound, Process, compare, serve
+
 TEXT = "Describe the image."
 STORY = "Count slowly and describe every number that you meet on the way."
 
@@ -193,74 +189,23 @@ def _timed(side: Side, asks: list[Ask]) -> dict[str, float]:
     return {"seconds": seconds, **counted, "tokens_per_second": tokens.generated / seconds}
 
 
-def serve(args: argparse.Namespace) -> None:
-    """One side: a line with a round's number and a workload's name in, a line of JSON out."""
+def serve_side(args: argparse.Namespace) -> None:
+    """One side, as the child process of this program."""
     start = time.perf_counter()
     make = {"ours": Ours, "theirs": Theirs}[args.side]
-    side = make(args.folder, args.model_type, args.device, args.blocks)
-    known = workloads(args.pictures, args.many)
+    side: Side = make(args.folder, args.model_type, args.device, args.blocks)
+    known = {name: partial(work, side) for name, work in workloads(args.pictures, args.many).items()}
     loaded = time.perf_counter() - start
-    engine, processors = busiest_thread(lambda: known["text"](side)), sorted(os.sched_getaffinity(0))
-    print(json.dumps({"loaded": loaded}), flush=True)
-    for line in sys.stdin:
-        number, name = line.split()
-        os.sched_setaffinity(engine, {processors[int(number) * 3 % len(processors)]})
-        print(json.dumps(known[name](side)), flush=True)
+    serve(loaded, Bound(known, "text"))
 
 
-def busiest_thread(work: Callable[[], object]) -> int:
-    """The thread that used the most processor time while something was done."""
-    before = _ticks()
-    work()
-    after = _ticks()
-    return max(after, key=lambda thread: after[thread] - before.get(thread, 0))
-
-
-def _ticks() -> dict[int, int]:
-    """Clock ticks in user and kernel mode of every thread of this process (Linux, proc(5))."""
-    fields = {int(task.name): (task / "stat").read_text().rpartition(")")[2].split() for task in TASKS.iterdir()}
-    return {thread: int(values[11]) + int(values[12]) for thread, values in fields.items()}
-
-
-class Process:
-    """One side as a child process."""
-
-    def __init__(self, side: str, args: argparse.Namespace) -> None:
-        command = [sys.executable, __file__, "--side", side, "--folder", args.folder, "--pictures", args.pictures]
-        command += ["--model-type", args.model_type, "--device", args.device]
-        command += ["--blocks", args.blocks, "--many", args.many]
-        self.child = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.loaded = self._answer()["loaded"]
-
-    def run(self, number: int, workload: str) -> dict[str, Any]:
-        """One round."""
-        assert self.child.stdin is not None
-        self.child.stdin.write(f"{number} {workload}\n")
-        self.child.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.child.stdout is not None
-        while line := self.child.stdout.readline():
-            if line.startswith("{"):
-                answer: dict[str, Any] = json.loads(line)
-                return answer
-        raise SystemExit(f"{self.child.args} ended with {self.child.wait()}")
-
-
-def compare(ours: Process, theirs: Process, workload: str) -> dict[str, Any]:
-    """All rounds of one workload."""
-    pairs = []
-    for number in range(-1, ROUNDS):  # the first one warms up
-        order = (ours, theirs) if number % 2 else (theirs, ours)
-        times = {side: side.run(number + 1, workload) for side in order}
-        pairs.append((times[ours], times[theirs]))
-    rounds = pairs[1:]
-    return {
-        "ratio": statistics.median(b["seconds"] / a["seconds"] for a, b in rounds),
-        "ours": [pair[0] for pair in rounds],
-        "theirs": [pair[1] for pair in rounds],
-    }
+def started(side: str, args: argparse.Namespace) -> Process:
+    """One side as a child process, loaded."""
+    command = [__file__, "--side", side, "--folder", args.folder, "--pictures", args.pictures]
+    command += ["--model-type", args.model_type, "--device", args.device]
+    process = Process([*command, "--blocks", args.blocks, "--many", args.many])
+    _ = process.loaded  # one after the other: both would draw on the same processors
+    return process
 
 
 def main() -> None:
@@ -278,7 +223,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        serve(args)
+        serve_side(args)
         return
     from benchmarks.shape_checkpoint import write_weights
     from benchmarks.true_shape import machine, shape_folder
@@ -289,7 +234,7 @@ def main() -> None:
     args.pictures = args.pictures or Path(tempfile.mkdtemp(prefix="vlmplug-photos-"))
     known = list(workloads(args.pictures, args.many))  # the files are there before both sides read them
     names = args.only or known
-    ours, theirs = Process("ours", args), Process("theirs", args)
+    ours, theirs = started("ours", args), started("theirs", args)
     results = {**machine(), "command": " ".join(["python", "benchmarks/against_lmdeploy.py", *sys.argv[1:]])}
     results |= {"model_type": args.model_type, "load_seconds": {"ours": ours.loaded, "theirs": theirs.loaded}}
     for name in names:

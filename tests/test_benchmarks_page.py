@@ -34,6 +34,32 @@ def comparison(found: dict[str, Any]) -> str:
     return f" | {form.format(ours)} | {form.format(theirs)} | {found['ratio']:.2f} |"
 
 
+def true_shapes() -> Iterator[tuple[str, str]]:
+    """Families in their true shape beside their language model in plain lmdeploy."""
+    for file in sorted((FOLDER / "results").glob("true-shape-*.json")):
+        found = results(file.name)
+        start = f"| `{found['model_type']}` | {found['load_seconds']:.0f} s | {found['weights_gib']:.1f} GiB | "
+        rates = " | ".join(f"{found[name]['decode_tokens_per_second']:.0f}" for name in ("text", "picture_720p"))
+        many = " | ".join(f"{found[name]['tokens_per_second']:,.0f}" for name in ("texts_at_once", "pictures_at_once"))
+        pictures = f"{found['pictures_at_once']['answered']} of {found['pictures_at_once']['requests']}"
+        ratios = " | ".join(f"{found['against_text_model'][name]['ratio']:.2f}" for name in ("text", "texts"))
+        first = f"{found['picture_720p']['first_token_seconds']:.3f} s"
+        yield file.stem, f"{start}{rates} | {first} | {many} | {pictures} | {ratios} |"
+
+
+def family_ranks() -> Iterator[tuple[str, str]]:
+    """A few layers of each family on two GPUs."""
+    for file in sorted((FOLDER / "results" / "ranks").glob("*.json")):
+        found = json.loads(file.read_text("utf-8"))
+        row = found["ranks"]["2"]
+        differing = f"{row['argmax_differs']} of {row['positions']}"
+        beyond = f"{row['argmax_differs_beyond_margin'] or 'none'} beyond the margin"
+        yield file.stem, (
+            f"| `{found['model_type']}` | {found['dtype']} | {found['cut']['layers']} | "
+            f"{row['largest_relative_difference']:.1e} (allowed: {row['tolerance']:.0e}) | {differing}, {beyond} |"
+        )
+
+
 def ranks() -> Iterator[tuple[str, str]]:
     for count, found in results("ranks-internvl2-2b-h200x2.json")["ranks"].items():
         start = f"| {count} | {found['load_seconds']:.0f} s | {found['tokens_per_second']:.0f} tokens/s | "
@@ -57,7 +83,10 @@ def lines(rows: Iterator[tuple[str, str]]) -> list[Any]:
     return [pytest.param(line, id=name) for name, line in rows]
 
 
-@pytest.mark.parametrize("line", [*lines(comparisons()), *lines(ranks()), *lines(processors())])
+ROWS = (comparisons(), true_shapes(), ranks(), family_ranks(), processors())
+
+
+@pytest.mark.parametrize("line", [line for rows in ROWS for line in lines(rows)])
 def test_a_row_shows_the_results(line: str) -> None:
     assert any(line in row for row in PAGE.splitlines()), line
 

@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from vlmplug.engine.device import keep_float32_exact
 from vlmplug.engine.weights import WeightRoute, check_weights, weight_files
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
@@ -58,6 +59,7 @@ def load_tower(model: FamilyModel, device: str = "cpu", dtype: str = "float32") 
     :raises WeightsError: weights are missing, unexpected or misshapen.
     """
     check_weights(model)
+    keep_float32_exact(getattr(torch, dtype), torch.device(device))  # workers that share the language model do theirs
     tower = build_tower(model.tower.builder, model.tower.config, getattr(torch, dtype), torch.device(device))
     route: WeightRoute = load(model.weight_route)
     for file in weight_files(model.folder):

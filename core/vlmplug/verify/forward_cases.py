@@ -33,6 +33,9 @@ Outcome: TypeAlias = "Answer | VlmplugError"
 _MARGIN = 2.0
 #: Tokens of one chunk, and of one block of the cache, where prompts are cut and reused; small, so that it happens.
 _CHUNK, _BLOCK = 64, 16
+#: Of the free memory, for keys and values: checkpoints of sets are tiny, and several sets may run at once on a GPU,
+#: whose CUDA graphs would have tables of millions of blocks.
+_CACHE_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,11 @@ class _Run:
             ) from error
         scheduler = SchedulerOptions(logprobs_mode="logits", **_SETTINGS[self.mode].scheduler)
         return EngineOptions(
-            device=self.choice.device, dtype=self.choice.dtype, tp=self.choice.tp, scheduler=scheduler
+            device=self.choice.device,
+            dtype=self.choice.dtype,
+            tp=self.choice.tp,
+            cache_share=_CACHE_SHARE,
+            scheduler=scheduler,
         )
 
     def _empty(self, case: ForwardCase) -> CaseResult:
