@@ -53,7 +53,7 @@ def _parse(file: Path) -> Any:
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise TokenizerError(f"{file} is larger than {_MAX_BYTES:,} bytes.", "Check that it is the official file.")
-        proto = _message_class()()
+        proto = message_class()()
         proto.ParseFromString(file.read_bytes())
     except (OSError, DecodeError) as error:
         raise TokenizerError(f"{file} is no sentencepiece model: {error}.", "Download the file again.") from error
@@ -129,7 +129,7 @@ def _surface(piece: Any) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _message_class() -> Any:
+def message_class() -> Any:
     """Class of the ``ModelProto`` message, cut down to the fields that are read here.
 
     It lives in a descriptor pool of its own: sentencepiece's and transformers' generated modules claim the same file

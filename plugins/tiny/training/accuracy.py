@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -41,7 +41,7 @@ def table(asked: Counter[str], right: Counter[str]) -> Scores:
     return {kind: Score(right[kind], asked[kind]) for kind in KINDS if asked[kind]}
 
 
-def teacher_forced(model: TinyModel, batches: Iterable[Batch]) -> Scores:
+def teacher_forced(model: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Scores:
     """Scores without decoding: an answer counts where each of its tokens is the likeliest after those before.
 
     Greedy decoding gives exactly this answer then, and another one otherwise.

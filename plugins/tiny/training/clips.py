@@ -21,6 +21,8 @@ from training.scenes import (
 
 #: Frames that a clip is read as.
 FRAMES = 8
+#: Frames a second in the file of a clip.
+PER_SECOND = 8
 
 #: The two ends of each movement, as (dx, dy) signs.
 DIRECTIONS = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}

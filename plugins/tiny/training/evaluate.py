@@ -164,14 +164,19 @@ def installed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield name, metadata.version(name)
 
 
-def circumstances() -> dict[str, Any]:
-    """What a reader needs to judge the figures."""
-    weights = (CHECKPOINT / "model.safetensors").read_bytes()
+def circumstances(
+    model_type: str = MODEL_TYPE, checkpoint: Path = CHECKPOINT, module: str = "training.evaluate"
+) -> dict[str, Any]:
+    """What a reader needs to judge the figures.
+
+    :param module: the program that measures.
+    """
+    weights = (checkpoint / "model.safetensors").read_bytes()
     return {
-        "model_type": MODEL_TYPE,
+        "model_type": model_type,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": " ".join(["python -m training.evaluate", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {module}", *sys.argv[1:]]),
         "machine": {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
         "versions": dict(installed(PACKAGES)),
     }

@@ -15,7 +15,7 @@ from random import Random
 import cv2
 import numpy as np
 
-from training.clips import Clip, random_clip
+from training.clips import PER_SECOND, Clip, random_clip
 from training.differences import difference_answer
 from training.drawing import draw
 from training.occurrences import event_answer
@@ -25,7 +25,7 @@ from training.scenes import Canvas, Scene, random_scene
 
 #: Size of the pictures, of the clip, and the clip's length.
 PICTURE, FRAME = Canvas(336, 336), Canvas(160, 120)
-FRAMES, PER_SECOND = 24, 8
+FRAMES = 24
 
 README = f"""# Example pictures
 
@@ -66,8 +66,8 @@ def find_clip() -> Clip:
     return replace(clip, still=replace(clip.still, noise=0))
 
 
-def write_clip(clip: Clip, path: Path) -> None:
-    """MPEG-4 part 2 in an MP4 file, of an even width and height.
+def write_clip(clip: Clip, path: Path, frames: int = FRAMES) -> None:
+    """MPEG-4 part 2 in an MP4 file, of an even width and height; ``PER_SECOND`` frames a second.
 
     :raises OSError: this OpenCV cannot write it.
     """
@@ -75,7 +75,7 @@ def write_clip(clip: Clip, path: Path) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), PER_SECOND, (canvas.width, canvas.height))
     if not writer.isOpened():
         raise OSError(f"{path} cannot be written: this OpenCV has no MPEG-4 encoder.")
-    for frame in clip.frames(FRAMES):
+    for frame in clip.frames(frames):
         writer.write(np.asarray(draw(frame))[..., ::-1])
     writer.release()
 

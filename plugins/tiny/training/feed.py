@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.packing import LAYOUT, TILES, Block
+from training.packing import LAYOUT, TILES, Block, Layout
 from training.pool import Pool
 from training.tiles import TOKENS
 
@@ -24,12 +24,12 @@ REPORTING = ("answers", "kinds")
 MOST_ANSWERS = 4096
 
 
-def staged(blocks: int, pinned: bool) -> Batch:
+def staged(blocks: int, pinned: bool, layout: Layout = LAYOUT) -> Batch:
     """Host memory for a batch: every column [blocks, ...]."""
     types = {np.int32: torch.int32, np.uint8: torch.uint8}
     return {
         name: torch.empty((blocks, *shape), dtype=types[kind], pin_memory=pinned)
-        for name, (shape, kind) in LAYOUT.items()
+        for name, (shape, kind) in layout.items()
     }
 
 
@@ -37,22 +37,25 @@ def views(staging: Batch, index: int) -> Block:
     return {name: column[index].numpy() for name, column in staging.items()}
 
 
-def merged(columns: Mapping[str, Tensor]) -> Batch:
-    """Blocks [n, rows, ...] as one batch [n * rows, ...], picture tokens and answers numbered over all."""
-    batch = {name: column.long() if name != "tiles" else column for name, column in columns.items()}
+def merged(columns: Mapping[str, Tensor], room: int = TILES * TOKENS) -> Batch:
+    """Blocks [n, rows, ...] as one batch [n * rows, ...], picture tokens and answers numbered over all.
+
+    :param room: picture tokens that a block has room for.
+    """
+    batch = {name: column if column.dtype == torch.uint8 else column.long() for name, column in columns.items()}
     number = torch.arange(len(batch["tokens"]), device=batch["tokens"].device)[:, None, None]
     features = batch["features"]
-    batch["features"] = torch.where(features >= 0, features + number * (TILES * TOKENS), features)
+    batch["features"] = torch.where(features >= 0, features + number * room, features)
     if "answers" in batch:
         batch["answers"] = batch["answers"] + number * MOST_ANSWERS
     return {name: column.flatten(0, 1) for name, column in batch.items()}
 
 
-def batches_of(blocks: Sequence[Block], size: int, device: torch.device) -> list[Batch]:
+def batches_of(blocks: Sequence[Block], size: int, device: torch.device, room: int = TILES * TOKENS) -> list[Batch]:
     """Held-out blocks as batches of ``size`` blocks, kept on the device."""
     parts = [blocks[start : start + size] for start in range(0, len(blocks), size)]
-    stacks = [{name: torch.from_numpy(np.stack([block[name] for block in part])) for name in LAYOUT} for part in parts]
-    return [merged({name: column.to(device) for name, column in stack.items()}) for stack in stacks]
+    stacks = [{name: torch.from_numpy(np.stack([block[name] for block in part])) for name in part[0]} for part in parts]
+    return [merged({name: column.to(device) for name, column in stack.items()}, room) for stack in stacks]
 
 
 class Feed:
@@ -71,13 +74,16 @@ class Feed:
     def upload(self, staging: Batch) -> Batch:
         wanted = {name: column for name, column in staging.items() if name not in REPORTING}
         # A copy also where the device is the processor: the next batch overwrites the staging memory.
-        return merged({name: column.to(self.device, non_blocking=True, copy=True) for name, column in wanted.items()})
+        return merged(
+            {name: column.to(self.device, non_blocking=True, copy=True) for name, column in wanted.items()},
+            self.pool.features,
+        )
 
     def work(self) -> None:
         rng = Random(self.pool.supply.stream)
         on_gpu = self.device.type == "cuda"
         stream = torch.cuda.Stream(self.device) if on_gpu else None
-        staging = staged(self.blocks, on_gpu)
+        staging = staged(self.blocks, on_gpu, self.pool.layout)
         while True:
             self.load(rng, staging)
             with torch.cuda.stream(stream):

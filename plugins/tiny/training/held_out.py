@@ -12,7 +12,7 @@ from random import Random
 from training.clips import Clip
 from training.conversations import Content, Conversation, conversations, random_content
 from training.drawing import draw
-from training.examples import write_clip
+from training.examples import FRAMES, write_clip
 from training.pairs import Pair
 from training.phrases import KINDS, casual
 from training.scenes import Canvas, Scene
@@ -23,11 +23,15 @@ STREAM = "held out/evaluation"
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A conversation whose last question counts, about the content drawn from seed ``number`` of `STREAM`."""
+    """A conversation whose last question counts, about the content drawn from seed ``number`` of `STREAM`.
+
+    A clip is recorded in so many ``frames``.
+    """
 
     number: int
     content: Content | None
     turns: Conversation
+    frames: int = FRAMES
 
     @property
     def kind(self) -> str:
@@ -84,7 +88,7 @@ def write_media(question: HeldOut, folder: Path) -> MediaFiles:
         scenes = (content.first, content.second)
         return MediaFiles(tuple(written(scene, folder / name) for scene, name in zip(scenes, names, strict=True)))
     if isinstance(content, Clip):
-        return MediaFiles(videos=(recorded(content, stem.with_suffix(".mp4")),))
+        return MediaFiles(videos=(recorded(content, stem.with_suffix(".mp4"), question.frames),))
     return MediaFiles()
 
 
@@ -94,9 +98,9 @@ def written(scene: Scene, path: Path) -> Path:
     return path
 
 
-def recorded(clip: Clip, path: Path) -> Path:
+def recorded(clip: Clip, path: Path, frames: int) -> Path:
     if not path.exists():
-        write_clip(replace(clip, still=replace(clip.still, canvas=even(clip.still.canvas))), path)
+        write_clip(replace(clip, still=replace(clip.still, canvas=even(clip.still.canvas))), path, frames)
     return path
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,14 @@ NO_LABEL = -100
 
 Ints = npt.NDArray[np.int32]
 
-#: Names, shapes and types of a block's arrays. ``trees`` and ``branches`` number the samples and their
+#: Names, shapes and types of a block's arrays.
+Layout: TypeAlias = "Mapping[str, tuple[tuple[int, ...], type[np.generic]]]"
+
+#: Arrays of this model's blocks. ``trees`` and ``branches`` number the samples and their
 #: branches within a row (branch 0: the shared beginning, tree 0: padding); ``features``: index of the
 #: picture token among the block's, or -1; ``labels``: the next token where it belongs to an answer;
 #: ``answers`` number those answers, ``kinds`` their kind.
-LAYOUT: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+LAYOUT: Layout = {
     **dict.fromkeys(
         ("tokens", "positions", "trees", "branches", "features", "labels", "answers", "kinds"),
         ((ROWS, LENGTH), np.int32),

@@ -18,12 +18,14 @@ from itertools import count
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from training.packing import LAYOUT, Block, Filler, Tree, empty_block, tree_of
+from training.packing import LAYOUT, TILES, Block, Filler, Layout, Tree, empty_block, tree_of
 from training.samples import Sample, Subject, random_sample, random_subject
+from training.tiles import TOKENS
 from training.tokenizer import Encoder
 
 #: Drawn subjects that a worker keeps, to ask more questions about them.
@@ -32,6 +34,13 @@ KEPT = 600
 LOOKS = 16
 #: Samples made of each subject, on average.
 USES = 3
+
+
+class BlockFiller(Protocol):
+    """Writes training data into blocks, other data each time."""
+
+    def fill(self, block: Block) -> int:
+        """Overwrites a block; returns how many samples it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +99,13 @@ class Pool:
     """The blocks and their makers.
 
     ``versions`` counts each block's writings: odd while it is written, 0 before; ``fresh``: not taken since.
+
+    :param layout: names, shapes and types of a block's arrays. :param features: picture tokens it has room for.
     """
 
-    def __init__(self, supply: Supply) -> None:
-        self.supply = supply
-        self.arrays = {name: shared_array((supply.blocks, *shape), kind) for name, (shape, kind) in LAYOUT.items()}
+    def __init__(self, supply: Supply, layout: Layout = LAYOUT, features: int = TILES * TOKENS) -> None:
+        self.supply, self.layout, self.features = supply, layout, features
+        self.arrays = {name: shared_array((supply.blocks, *shape), kind) for name, (shape, kind) in layout.items()}
         self.versions = shared_counts(supply.blocks)
         self.fresh = shared_counts(supply.blocks)
         self.made = shared_counts(supply.workers)
@@ -116,14 +127,18 @@ class Pool:
     def work(self, worker: int) -> None:
         """A worker's endless loop over its own blocks; ends with the trainer."""
         parent = os.getppid()
-        filler = Filler(samples(Encoder(self.supply.folder), f"{self.supply.stream}/{worker}"))
+        filler = self.filler(worker)
         while os.getppid() == parent:
             for index in range(worker, self.supply.blocks, self.supply.workers):
                 if not self.fresh[index]:
                     self.renew(index, worker, filler)
             time.sleep(0.001)
 
-    def renew(self, index: int, worker: int, filler: Filler) -> None:
+    def filler(self, worker: int) -> BlockFiller:
+        """Everything that a worker's blocks are filled with."""
+        return Filler(samples(Encoder(self.supply.folder), f"{self.supply.stream}/{worker}"))
+
+    def renew(self, index: int, worker: int, filler: BlockFiller) -> None:
         self.versions[index] += 1
         self.made[worker] += filler.fill({name: array[index] for name, array in self.arrays.items()})
         self.versions[index] += 1

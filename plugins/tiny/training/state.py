@@ -7,13 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from training.model import TinyModel
+#: The model that is trained.
+M = TypeVar("M", bound=nn.Module)
 
 #: Files of a state, and the optimizer's names for its two moments.
 WEIGHTS, AVERAGE, PROGRESS = "weights.safetensors", "average.safetensors", "progress.json"
@@ -43,10 +45,10 @@ def read_progress(folder: Path) -> Progress:
     return Progress(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
 
 
-class Trainee:
+class Trainee(Generic[M]):
     """A model with its optimizer, its running average and its progress."""
 
-    def __init__(self, model: TinyModel, weight_decay: float) -> None:
+    def __init__(self, model: M, weight_decay: float) -> None:
         self.model = model
         self.averaged = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = new_optimizer(model, weight_decay)
@@ -88,6 +90,10 @@ class Trainee:
             for index, name in enumerate(order)
         }
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+
+#: Of whatever model.
+AnyTrainee: TypeAlias = "Trainee[Any]"
 
 
 def parameters(model: nn.Module) -> dict[str, Tensor]:

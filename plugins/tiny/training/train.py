@@ -24,7 +24,7 @@ from training.model import TinyModel, checkpoint_config, new_model
 from training.packing import ROWS
 from training.pool import Pool, Supply, held_out_blocks
 from training.schedule import Schedule
-from training.state import Trainee, read_progress
+from training.state import AnyTrainee, M, Trainee, read_progress
 from training.tokenizer import SPECIAL_TOKENS, Encoder
 from training.update import GraphedUpdate, Update
 
@@ -57,8 +57,9 @@ class Options:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def parse() -> Options:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+def options_parser(description: str | None) -> argparse.ArgumentParser:
+    """What every run can be told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--minutes", type=float, default=8.5, help="time for all but the final test")
     add("--state", type=Path, default=Path("state"), help="folder of the state files")
@@ -74,7 +75,11 @@ def parse() -> Options:
     add("--workers", type=int, default=14, help="processes that make data")
     add("--check-seconds", type=float, default=30, help="time between checks")
     add("--final", type=int, default=200, help="questions of each kind in the final test")
-    return Options(**vars(parser.parse_args()))
+    return parser
+
+
+def parse() -> Options:
+    return Options(**vars(options_parser(__doc__).parse_args()))
 
 
 def say(text: str) -> None:
@@ -97,7 +102,7 @@ def shown(scores: Scores) -> str:
     return ", ".join(f"{kind} {100 * score.right / score.total:.1f}" for kind, score in scores.items())
 
 
-def check(trainee: Trainee, batches: list[Batch]) -> Scores:
+def check(trainee: AnyTrainee, batches: list[Batch]) -> Scores:
     device = batches[0]["tokens"].device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         return teacher_forced(trainee.averaged, batches)
@@ -106,7 +111,7 @@ def check(trainee: Trainee, batches: list[Batch]) -> Scores:
 class Reporter:
     """Says every so often how the run goes."""
 
-    def __init__(self, options: Options, trainee: Trainee, pool: Pool, batches: list[Batch]) -> None:
+    def __init__(self, options: Options, trainee: AnyTrainee, pool: Pool, batches: list[Batch]) -> None:
         self.options, self.trainee, self.pool, self.batches = options, trainee, pool, batches
         self.losses: list[Tensor] = []
         self.last = time.monotonic()
@@ -130,7 +135,7 @@ class Reporter:
         self.last = time.monotonic()
 
 
-def train(options: Options, trainee: Trainee, feed: Iterator[Batch], reporter: Reporter) -> None:
+def train(options: Options, trainee: AnyTrainee, feed: Iterator[Batch], reporter: Reporter) -> None:
     """Steps until the time is up."""
     update = GraphedUpdate(trainee) if options.graph else Update(trainee)
     begun, progress = time.monotonic(), trainee.progress
@@ -146,7 +151,7 @@ def train(options: Options, trainee: Trainee, feed: Iterator[Batch], reporter: R
     reporter.report(rate)
 
 
-def rounded(model: TinyModel) -> TinyModel:
+def rounded(model: M) -> M:
     """A copy with bfloat16 parameters; buffers (pixel statistics, rotary frequencies) stay float32."""
     copied = copy.deepcopy(model)
     for parameter in copied.parameters():
@@ -154,7 +159,7 @@ def rounded(model: TinyModel) -> TinyModel:
     return copied
 
 
-def final_test(options: Options, trainee: Trainee, encoder: Encoder) -> None:
+def final_test(options: Options, trainee: Trainee[TinyModel], encoder: Encoder) -> None:
     """Greedy decoding with the averaged weights rounded to bfloat16, as they are exported."""
     model = rounded(trainee.averaged).eval()
     scores, mistakes = free_run(model, encoder, held_out_cases(options.final))
@@ -164,7 +169,7 @@ def final_test(options: Options, trainee: Trainee, encoder: Encoder) -> None:
         say("  " + line)
 
 
-def new_trainee(options: Options, encoder: Encoder) -> Trainee:
+def new_trainee(options: Options, encoder: Encoder) -> Trainee[TinyModel]:
     trainee = Trainee(new_model(model_config(encoder)).to(options.device), options.weight_decay)
     if options.resume:
         trainee.load(options.state)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.feed import Batch
 from training.model import answer_loss
-from training.state import Trainee
+from training.state import AnyTrainee
 
 #: Updates before a graph is captured, so that compilers and libraries have made all their choices.
 WARMUP = 3
@@ -16,7 +16,7 @@ WARMUP = 3
 class Update:
     """Forward, backward, clipping, optimizer and running average; returns the loss without waiting for it."""
 
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, trainee: AnyTrainee) -> None:
         self.trainee = trainee
 
     def __call__(self, batch: Batch, rate: float) -> Tensor:
@@ -43,7 +43,7 @@ class Update:
 class GraphedUpdate(Update):
     """The same, captured with the first batch and replayed with each later one, which must have its shapes."""
 
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, trainee: AnyTrainee) -> None:
         super().__init__(trainee)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.batch: Batch = {}
