@@ -60,8 +60,8 @@ class Call:
 
     def response(self, job: Job) -> Response:
         """An empty response to a job, to be filled."""
-        tokenizer = self.engine.hf_tokenizer.preparer.model.tokenizer
-        return Response(job.read.dialogue, tokenizer, job.request.sampling, self.config.skip_special_tokens)
+        model = self.engine.hf_tokenizer.preparer.model
+        return Response(job.read.dialogue, model, job.request.sampling, self.config.skip_special_tokens)
 
     def excused(self, job: Job, error: VlmplugError) -> dict[str, Any]:
         """The response to a job that failed because its prompt is too long, where those are passed over.

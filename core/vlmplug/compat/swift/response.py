@@ -5,41 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vlmplug.answer_lead import AnswerLead
 from vlmplug.answer_stream import Delta
 from vlmplug.compat.swift.dialogue import Dialogue
+from vlmplug.model import FamilyModel
 from vlmplug.sampling import Answer, Sampling, TokenLogprobs
 from vlmplug.stop_words import StopWords
-from vlmplug.tokenizer import TextStream, Tokenizer
+from vlmplug.tokenizer import TextStream
 
 
 class ResponseText:
     """Text of the ids that were generated, cut at stop words; never half a character.
 
+    :param model: its `FamilyModel.answer_lead` is left out: the history gives it back.
     :param skip_special_tokens: whether special tokens are left out.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop_words: Sequence[str], skip_special_tokens: bool) -> None:
-        self._stream = TextStream(tokenizer, skip_special_tokens)
+    def __init__(self, model: FamilyModel, stop_words: Sequence[str], skip_special_tokens: bool) -> None:
+        self._stream, self._lead = TextStream(model.tokenizer, skip_special_tokens), AnswerLead(model.answer_lead)
         self._words = StopWords(tuple(stop_words))
         self.text = ""
 
     def push(self, ids: Sequence[int]) -> None:
         """Adds ids."""
-        self.text += self._words.push(self._stream.push(ids))
+        self.text += self._words.push(self._lead.push(self._stream.push(ids)))
 
     def finish(self) -> bool:
         """Adds what was held back; whether no stop word has ended the text."""
         if not self._words.hit:
-            self.text += self._words.push(self._stream.finish()) + self._words.finish()
+            rest = self._lead.push(self._stream.finish()) + self._lead.finish()
+            self.text += self._words.push(rest) + self._words.finish()
         return not self._words.hit
 
 
 class Response:
     """One answer on its way: its dict, and how many ids were generated."""
 
-    def __init__(self, dialogue: Dialogue, tokenizer: Tokenizer, sampling: Sampling, skip_special_tokens: bool) -> None:
+    def __init__(self, dialogue: Dialogue, model: FamilyModel, sampling: Sampling, skip_special_tokens: bool) -> None:
         self._dialogue = dialogue
-        self._text = ResponseText(tokenizer, sampling.stop_words, skip_special_tokens)
+        self._text = ResponseText(model, sampling.stop_words, skip_special_tokens)
         self._reports = sampling.logprobs is not None
         self._logprobs: list[dict[int, float]] | None = None
 
