@@ -40,6 +40,8 @@ CONTENTS = {
         "vlmplug_glm4v/manifest.yaml",
         "vlmplug_glm4v/py.typed",
         "vlmplug_glm4v/verified/glm4v-set-a.hooks.json",
+        "vlmplug_glm4v/tiny/config.json",
+        "vlmplug_glm4v/tiny/model.safetensors",
     ),
     "vlmplug-internvl2": (
         "vlmplug_internvl2/manifest.yaml",
@@ -50,11 +52,15 @@ CONTENTS = {
         "vlmplug_minicpm_v/manifest.yaml",
         "vlmplug_minicpm_v/py.typed",
         "vlmplug_minicpm_v/verified/minicpm-v-set-a.hooks.json",
+        "vlmplug_minicpm_v/tiny/config.json",
+        "vlmplug_minicpm_v/tiny/model.safetensors",
     ),
     "vlmplug-qwen-vl": (
         "vlmplug_qwen_vl/manifest.yaml",
         "vlmplug_qwen_vl/py.typed",
         "vlmplug_qwen_vl/verified/qwen-vl-set-a.hooks.json",
+        "vlmplug_qwen_vl/tiny/config.json",
+        "vlmplug_qwen_vl/tiny/model.safetensors",
     ),
     "vlmplug-tiny": (
         "vlmplug_tiny/manifest.yaml",
@@ -66,11 +72,15 @@ CONTENTS = {
         "vlmplug_deepseek_vl/manifest.yaml",
         "vlmplug_deepseek_vl/py.typed",
         "vlmplug_deepseek_vl/verified/deepseek-vl-set-a.hooks.json",
+        "vlmplug_deepseek_vl/tiny/config.json",
+        "vlmplug_deepseek_vl/tiny/model.safetensors",
     ),
     "vlmplug-xcomposer2-5": (
         "vlmplug_xcomposer2_5/manifest.yaml",
         "vlmplug_xcomposer2_5/py.typed",
         "vlmplug_xcomposer2_5/verified/xcomposer2-5-set-a.hooks.json",
+        "vlmplug_xcomposer2_5/tiny/config.json",
+        "vlmplug_xcomposer2_5/tiny/model.safetensors",
     ),
 }
 FOREIGN = ("tests/", "training/", "core/", "docs/", "examples/")

@@ -16,17 +16,17 @@ from vlmplug.statement import PackageManifest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "vlmplug": ROOT,
+    "vlmplug-deepseek-vl": ROOT / "plugins" / "deepseek_vl",
+    "vlmplug-glm4v": ROOT / "plugins" / "glm4v",
     "vlmplug-internvl2": ROOT / "plugins" / "internvl2",
     "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v",
+    "vlmplug-qwen-vl": ROOT / "plugins" / "qwen_vl",
     "vlmplug-tiny": ROOT / "plugins" / "tiny",
     "vlmplug-xcomposer2-5": ROOT / "plugins" / "xcomposer2_5",
 }
 PACKAGES = {
-    "vlmplug": ROOT / "core" / "vlmplug",
-    "vlmplug-internvl2": ROOT / "plugins" / "internvl2" / "vlmplug_internvl2",
-    "vlmplug-minicpm-v": ROOT / "plugins" / "minicpm_v" / "vlmplug_minicpm_v",
-    "vlmplug-tiny": ROOT / "plugins" / "tiny" / "vlmplug_tiny",
-    "vlmplug-xcomposer2-5": ROOT / "plugins" / "xcomposer2_5" / "vlmplug_xcomposer2_5",
+    name: (folder / "core" / "vlmplug" if folder == ROOT else folder / name.replace("-", "_"))
+    for name, folder in FOLDERS.items()
 }
 HEAVY = {"torch", "transformers", "lmdeploy", "safetensors"}
 
@@ -63,6 +63,11 @@ def test_every_distribution_has_its_papers(name: str) -> None:
     assert (PACKAGES[name] / "py.typed").is_file()
 
 
+def test_embedded_checkpoints_are_small(name: str) -> None:
+    for weights in PACKAGES[name].rglob("*.safetensors"):
+        assert sum(file.stat().st_size for file in weights.parent.iterdir()) < 6_000_000
+
+
 def test_the_core_is_light_and_the_engine_is_an_extra() -> None:
     assert requirements("vlmplug").isdisjoint(HEAVY)
     assert requirements("vlmplug", "engine") >= HEAVY
@@ -81,12 +86,7 @@ def test_the_engine_is_pinned_to_the_version_it_is_written_for() -> None:
 
 @pytest.mark.parametrize(
     ("plugin", "distribution"),
-    [
-        ("internvl2", "vlmplug-internvl2"),
-        ("minicpm_v", "vlmplug-minicpm-v"),
-        ("tiny", "vlmplug-tiny"),
-        ("xcomposer2_5", "vlmplug-xcomposer2-5"),
-    ],
+    [(folder.name, name) for name, folder in FOLDERS.items() if folder != ROOT],
 )
 def test_an_entry_point_leads_to_the_manifest(plugin: str, distribution: str) -> None:
     points = [point for point in metadata.entry_points(group=GROUP) if point.name == plugin]

@@ -99,7 +99,11 @@ def test_the_table_of_what_fits_shows_the_memory(run: Run) -> None:
 
 def test_filters_combine(run: Run) -> None:
     both = names(run, "--family", "internvl2", "--modality", "video", "--fits", "8GB")
-    assert set(both) == set(names(run, "--modality", "video")) & set(names(run, "--fits", "8GB"))
+    assert set(both) == (
+        set(names(run, "--family", "internvl2"))
+        & set(names(run, "--modality", "video"))
+        & set(names(run, "--fits", "8GB"))
+    )
     assert "internvl2-2b" in both
 
 

@@ -22,7 +22,8 @@ from vlmplug_deepseek_vl.preprocessing import Canvas, read_canvas
 from vlmplug_deepseek_vl.vision import Normalisation, Vision
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "deepseek_vl"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "deepseek_vl" and e.checkpoint is None]
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 Config = dict[str, Any]

@@ -25,7 +25,8 @@ from vlmplug_deepseek_vl.config import read_configuration
 from vlmplug_deepseek_vl.tower import build_tower
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "deepseek_vl"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "deepseek_vl" and e.checkpoint is None]
 KINDS = [f"{size}-{kind}" for size in ("1_3b", "7b") for kind in ("chat", "base")]
 NAMES = [f"deepseek-vl-{kind}{end}" for end in ("", "-hf") for kind in KINDS]
 

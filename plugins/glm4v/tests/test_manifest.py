@@ -28,7 +28,8 @@ from vlmplug_glm4v.config import checked, text_config, tower_config
 from vlmplug_glm4v.tower import build_tower
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "glm4v"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "glm4v" and e.checkpoint is None]
 CONFIG = shape_config(REGISTRY, "glm4v-9b-chat")
 
 #: Weights of the published checkpoint, as its users counted them (zai-org/GLM-4, issue 500).

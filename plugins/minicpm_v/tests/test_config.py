@@ -20,7 +20,8 @@ from vlmplug_minicpm_v.config import checked, text_config, tower_config
 from vlmplug_minicpm_v.versions import V2_6, version_of
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "minicpm_v"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "minicpm_v" and e.checkpoint is None]
 NATIVE = {"LlamaForCausalLM": transformers.LlamaConfig, "Qwen2ForCausalLM": transformers.Qwen2Config}
 
 

@@ -24,7 +24,8 @@ from vlmplug.registry import load_registry
 from vlmplug.shape_folder import shape_folder
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "minicpm_v"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "minicpm_v" and e.checkpoint is None]
 TOKENIZERS = {"minicpm-v-v2_5-chat": "tiny_2_5", "minicpm-v-v2_6-chat": "tiny_2_6"}
 #: ``metadata.total_size`` of the official index of 2.5 counts four bytes a weight.
 TOTAL_SIZE_2_5 = 34_148_369_344

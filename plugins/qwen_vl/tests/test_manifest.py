@@ -28,7 +28,8 @@ from vlmplug_qwen_vl.config import checked, text_config, tower_config
 from vlmplug_qwen_vl.tower import build_tower
 
 REGISTRY = load_registry(RegistrySources(built_in_file(), strict=True))
-TYPES = [entry for entry in REGISTRY.model_types.values() if entry.plugin == "qwen_vl"]
+#: Published ones.
+TYPES = [e for e in REGISTRY.model_types.values() if e.plugin == "qwen_vl" and e.checkpoint is None]
 CONFIG = shape_config(REGISTRY, "qwen-vl-chat")
 #: Weights of the official tower with its resampler, as its own code counts them.
 VISION = 1_935_610_624
