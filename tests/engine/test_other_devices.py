@@ -23,6 +23,7 @@ from vlmplug.engine.tower import _allocated
 from vlmplug.engine.tower_rows import TowerItem, item_rows
 from vlmplug.import_path import load
 from vlmplug.model import MediaInput
+from vlmplug.parts.navit import flat_positions, grid_positions
 from vlmplug.pipeline import Preparer, Request, open_preparer
 from vlmplug.registry import load_registry
 from vlmplug.shape_folder import shape_folder
@@ -46,6 +47,17 @@ GPU = torch.device("cuda")
 def elsewhere() -> Iterator[None]:
     with FakeTensorMode(), torch.inference_mode():
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_positions_are_kept() -> Iterator[None]:
+    """Real ones would meet fake tensors here, and fake ones real tensors elsewhere."""
+    kept = (grid_positions, flat_positions)
+    for rule in kept:
+        rule.cache_clear()
+    yield
+    for rule in kept:
+        rule.cache_clear()
 
 
 def media(preparer: Preparer) -> list[MediaInput]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import GlmConfig, GlmForCausalLM, PreTrainedModel
 
 from training.families.canvases import NEARLY_SQUARE
 from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
+from training.families.fused import QUERY, fused
 from training.families.towers import Normalisation
 from training.families.vocabulary import Vocabulary, added_tokens
 from training.tokenizer import write_json
@@ -69,18 +68,17 @@ LANGUAGE: Mapping[str, Any] = {
     "torch_dtype": "bfloat16",
     "use_cache": True,
 }
-#: transformers' names -> official ones, but for query, key and value, which the official files hold in one matrix.
+#: transformers' names -> official ones.
 RENAMED = (
     ("model.embed_tokens", "transformer.embedding.word_embeddings"),
     ("lm_head", "transformer.output_layer"),
     ("model.norm", "transformer.encoder.final_layernorm"),
     ("model.layers", "transformer.encoder.layers"),
+    (QUERY, "self_attention.query_key_value"),
     ("self_attn.o_proj", "self_attention.dense"),
     ("mlp.gate_up_proj", "mlp.dense_h_to_4h"),
     ("mlp.down_proj", "mlp.dense_4h_to_h"),
 )
-#: What the query brings with it.
-FUSED = re.compile(r"self_attn\.[kv]_proj")
 
 
 class Tower(GLM4VTower):
@@ -121,21 +119,7 @@ def language(text: Mapping[str, Any]) -> PreTrainedModel:
 def official(tower: Tensors, trained: Tensors) -> dict[str, Tensor]:
     """The tensors of the official files."""
     vision = {f"transformer.vision.{name}": tensor for name, tensor in tower.items()}
-    return vision | dict(official_language(name, trained) for name in trained if not FUSED.search(name))
-
-
-def official_language(name: str, trained: Tensors) -> tuple[str, Tensor]:
-    """Name and tensor; that of the query brings key and value with it."""
-    if "q_proj" in name:
-        parts = [trained[name.replace("q_proj", f"{letter}_proj")] for letter in "qkv"]
-        return renamed(name).replace("self_attn.q_proj", "self_attention.query_key_value"), torch.cat(parts)
-    return renamed(name), trained[name]
-
-
-def renamed(name: str) -> str:
-    for own, officially in RENAMED:
-        name = name.replace(own, officially)
-    return name
+    return vision | fused(trained, RENAMED)
 
 
 def write(folder: Path, vocabulary: Vocabulary) -> None:

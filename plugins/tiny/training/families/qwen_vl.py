@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from training.families.canvases import NEARLY_SQUARE
 from training.families.description import Architecture, BlockSize, Pictures, Talk, Tensors, TinyFamily
+from training.families.fused import QUERY, fused
 from training.families.towers import Normalisation, attend_nearby
 from training.families.vocabulary import Vocabulary
 from training.tokenizer import write_json
@@ -73,13 +73,14 @@ VISION: Mapping[str, Any] = {
     "patch_size": PATCH,
     "width": WIDTH,
 }
-#: transformers' names -> official ones, but for query, key and value, which the official files hold in one matrix.
+#: transformers' names -> official ones.
 RENAMED = (
     ("model.embed_tokens", "transformer.wte"),
     ("model.norm", "transformer.ln_f"),
     ("model.layers", "transformer.h"),
     ("input_layernorm", "ln_1"),
     ("post_attention_layernorm", "ln_2"),
+    (QUERY, "attn.c_attn"),
     ("self_attn.o_proj", "attn.c_proj"),
     ("mlp.gate_proj", "mlp.w2"),
     ("mlp.up_proj", "mlp.w1"),
@@ -121,22 +122,7 @@ def language(text: Mapping[str, Any]) -> PreTrainedModel:
 def official(tower: Tensors, trained: Tensors) -> dict[str, Tensor]:
     """The tensors of the official files."""
     vision = {f"transformer.visual.{name}": tensor for name, tensor in tower.items()}
-    kept = [name for name in trained if "k_proj" not in name and "v_proj" not in name]
-    return vision | dict(official_language(name, trained) for name in kept)
-
-
-def official_language(name: str, trained: Tensors) -> tuple[str, Tensor]:
-    """Name and tensor; that of the query brings key and value with it."""
-    if "q_proj" in name:
-        parts = [trained[name.replace("q_proj", f"{letter}_proj")] for letter in "qkv"]
-        return renamed(name).replace("self_attn.q_proj", "attn.c_attn"), torch.cat(parts)
-    return renamed(name), trained[name]
-
-
-def renamed(name: str) -> str:
-    for own, officially in RENAMED:
-        name = name.replace(own, officially)
-    return name
+    return vision | fused(trained, RENAMED)
 
 
 def write(folder: Path, vocabulary: Vocabulary) -> None:
