@@ -20,14 +20,14 @@ from vlmplug.discovery import RegistrySources, built_in_file
 from vlmplug.model_type import ModelType
 from vlmplug.registry import Registry, load_registry
 from vlmplug.run_record import RunRecord
-from vlmplug.verification import CHECKS, Outcome, Verification, read_verification
+from vlmplug.verification import CHECKS, State, Verification
+from vlmplug.verification_matrix import SYMBOLS, VerificationMatrix
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "verification.md"
 PARTS, COMPLETE = ROOT / "tests" / "golden", ROOT.parent / "shared" / "golden"
 BEGIN, END = "<!-- made by .ci/record.py -->", "<!-- end -->"
 MODES = ("--alone", "--batched", "--chunked", "--cached")
-SYMBOLS: Mapping[str, str] = {"verified": "✓", "failed": "✗", "outdated": "old", "not run": "–"}
 
 
 def main() -> int:
@@ -72,41 +72,34 @@ def current_page() -> str:
 
 def tables(registry: Registry) -> str:
     """Families, model types of each family, and the runs behind them."""
-    known = {plugin.name: read_verification(plugin) for plugin in registry.plugins.values()}
+    matrix = VerificationMatrix(registry)
     return "\n\n".join(
         [
-            family_table(registry, known),
-            *(type_table(registry, known, family) for family in registry.families),
-            *run_tables(known),
+            family_table(registry, matrix),
+            *(type_table(registry, matrix, family) for family in registry.families),
+            *run_tables(matrix.plugins),
         ]
     )
 
 
-def family_table(registry: Registry, known: Mapping[str, Verification]) -> str:
-    rows = []
-    for name, family in registry.families.items():
-        outcomes = known[family.plugin].of_family(name)
-        rows.append([f"`{name}`", *(SYMBOLS[outcomes[check].state] for check in CHECKS)])
+def family_table(registry: Registry, matrix: VerificationMatrix) -> str:
+    rows = [[f"`{name}`", *symbols(matrix.family_states(name))] for name in registry.families]
     return "## Families\n\n" + table(["family", *CHECKS], rows)
 
 
-def type_table(registry: Registry, known: Mapping[str, Verification], family: str) -> str:
-    verification = known[registry.families[family].plugin]
-    types = [entry for entry in registry.model_types.values() if entry.family == family]
-    rows = [[f"`{entry.name}`", *type_cells(verification, entry)] for entry in types]
+def type_table(registry: Registry, matrix: VerificationMatrix, family: str) -> str:
+    rows = [type_row(matrix, entry) for entry in registry.model_types.values() if entry.family == family]
     return f"## Model types of {family}\n\n" + table(["model type", "as", *CHECKS], rows)
 
 
-def type_cells(verification: Verification, entry: ModelType) -> list[str]:
-    """Whose checkpoint it is verified by, and a cell for each check; what only its family shows is left open."""
-    outcomes = verification.of(entry)
-    near = [outcome for outcome in outcomes.values() if outcome.records and outcome.scope != "family"]
-    by = sorted({name for outcome in near for name in outcome.by})
-    return [", ".join(f"`{name}`" for name in by), *(cell(outcomes[check]) for check in CHECKS)]
+def type_row(matrix: VerificationMatrix, entry: ModelType) -> list[str]:
+    """A model type, whose checkpoint it is verified by, and a cell for each check."""
+    by = ", ".join(f"`{name}`" for name in matrix.verified_by(entry))
+    return [f"`{entry.name}`", by, *symbols(matrix.type_states(entry))]
 
 
-def cell(outcome: Outcome) -> str:
-    return SYMBOLS["not run"] if outcome.scope == "family" else SYMBOLS[outcome.state]
+def symbols(states: Iterable[State]) -> list[str]:
+    return [SYMBOLS[state] for state in states]
 
 
 def run_tables(known: Mapping[str, Verification]) -> Iterator[str]:

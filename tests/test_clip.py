@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_frames_that_do_not_exist(index: int) -> None:
         ([CHOSEN[0], "missing.png"], r"parts\[1\]\[1\]: 'missing.png' cannot be read"),
         (3.5, "float is nothing"),
         (None, "NoneType is nothing"),
-        (np.zeros((8, 8, 3), np.uint8), "ndarray is nothing"),
+        (np.zeros((8, 8, 3), np.uint8), r"an array of uint8 \[8, 8, 3\]"),
         (BIKES.parent, "is a directory"),
         (b"", "not a single byte"),
         ("ftp://example.com/clip.mp4", "addresses are not read"),
@@ -107,6 +108,20 @@ def test_what_is_no_clip(source: Any, says: str) -> None:
         open_clip(source, WHERE)
     assert caught.value.problem.startswith(WHERE)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("source", "fix"),
+    [
+        (np.zeros((8, 8, 3), np.uint8), r"Give uint8 \[frames, height, width, 3\]\. .*videos=\[\[first, second\]\]"),
+        (CHOSEN[0], r"a list of pictures\. .*videos=\[\[first, second\]\]"),
+    ],
+    ids=["array", "picture"],
+)
+def test_a_single_picture_is_told_how_frames_are_given(source: Any, fix: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        open_clip(source, WHERE)
+    assert re.search(fix, caught.value.remedy)
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MAX_FRAMES_READ", 2), ("MAX_PIXELS_READ", 3 * 8 * 9 - 1)])

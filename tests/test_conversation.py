@@ -11,13 +11,14 @@ from vlmplug.conversation import (
     Conversation,
     ImagePart,
     Message,
+    PromptOptions,
     TextPart,
     assistant_message,
     observation_message,
     system_message,
     user_message,
 )
-from vlmplug.errors import ConversationError
+from vlmplug.errors import ConversationError, OptionError
 
 TOOL = {"type": "function", "function": {"name": "add"}}
 ASK, ANSWER, CALL = user_message("1+2?"), assistant_message("3"), assistant_message("{}", metadata="add")
@@ -75,6 +76,24 @@ def test_what_is_none(messages: Any, says: str) -> None:
 )
 def test_whether_tools_are_used(messages: tuple[Message, ...], uses: bool) -> None:
     assert Conversation(messages).uses_tools is uses
+
+
+@pytest.mark.parametrize("given", [3, "picture.png", None, b"bytes"])
+def test_pictures_of_a_user_message_are_listed(given: Any) -> None:
+    kind = type(given).__name__
+    with pytest.raises(ConversationError, match=rf"images is of type {kind}\. Give a tuple: images=\(…,\)"):
+        user_message("x", given)
+    with pytest.raises(ConversationError, match=f"videos is of type {kind}"):
+        user_message("x", videos=given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"placement": "foo"}, {"placement": None}, {"parse_special_tokens": "no"}, {"parse_special_tokens": 1}]
+)
+def test_prompt_options_that_do_not_exist(given: dict[str, Any]) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(OptionError, match=f"{name} is {value!r}"):
+        PromptOptions(**given)
 
 
 def test_parts_of_a_conversation() -> None:

@@ -47,6 +47,7 @@ TYPES = {
     "mini-somebodys": model_type("mini", template="v2_6"),
     "mini-embedded": model_type("mini", template="other", checkpoint="weights"),
 }
+MINIS = [name for name, entry in TYPES.items() if entry["family"] == "mini"]
 
 WriteFolder: TypeAlias = Callable[..., Path]
 
@@ -127,11 +128,21 @@ def test_the_model_types_that_fit(registry: Registry, tmp_path: Path, config: di
 def test_reasons_name_keys_with_both_values_and_the_nearest_comes_first(registry: Registry, tmp_path: Path) -> None:
     config = {**MINI, "version": 2.6, "hidden_size": 96, "vocab_size": 101}
     candidates = detect_types(registry, registry.families["mini"], tmp_path, config)
-    assert (candidates[0].name, candidates[0].fits) == ("mini-somebodys", False)
-    assert candidates[0].why == "no shapes to compare"
+    assert not any(candidate.fits for candidate in candidates)
+    assert [candidate.name for candidate in candidates[:2]] == ["mini-embedded", "mini-v2_6"]
     told = {candidate.name: candidate.why for candidate in candidates}
     assert told["mini-v2_6"] == "hidden_size is 96, not 64; vocab_size is 101, not 100"
     assert told["mini-v2"] == "version is 2.6, not 2.0; hidden_size is 96, not 64; 1 more"
+
+
+def test_what_cannot_be_compared_is_the_last_and_a_missing_section_outweighs_numbers(
+    registry: Registry, tmp_path: Path
+) -> None:
+    config = {**MINI, "version": 3, "hidden_size": 96, "num_hidden_layers": 5, "vocab_size": 101}
+    *nearer, deep, last = detect_types(registry, registry.families["mini"], tmp_path, config)
+    assert (last.name, last.why) == ("mini-somebodys", "version is 3, not 2.6")
+    assert deep.name == "mini-deep"
+    assert {candidate.name for candidate in nearer} == set(MINIS) - {"mini-deep", "mini-somebodys"}
 
 
 def test_values_of_any_type_do_no_harm(registry: Registry, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from vlmplug.answer_stream import AnswerStream
 from vlmplug.box_drawing import with_boxes
+from vlmplug.errors import OptionError
 from vlmplug.grounding import Box, read_boxes
 from vlmplug.model import EngineInput
 from vlmplug.sampling import Sampling
@@ -113,6 +114,17 @@ def test_answers_hold_them_in_pixels(scale: int | None, size: tuple[int, int] | 
     assert answer.text == "See <ref>a</ref><box>(0,0),(500,500)</box>"
 
 
+@pytest.mark.parametrize("corners", [((1, 1),), (), ((1, 2, 3), (4, 5)), ((1, 2), "ab"), (1, 2), None, ((1, 2),) * 3])
+def test_corners_of_no_box(corners: Any) -> None:
+    with pytest.raises(OptionError, match="corners is"):
+        Box("", corners)
+
+
+def test_a_label_is_text() -> None:
+    with pytest.raises(OptionError, match="label is of type NoneType"):
+        Box(None, ((1, 1), (2, 2)))  # type: ignore[arg-type]
+
+
 class TestDrawing:
     picture = Image.new("RGB", SIZE, "white")
 
@@ -150,6 +162,18 @@ class TestDrawing:
     )
     def test_odd_places_and_labels(self, box: Box) -> None:
         assert with_boxes(self.picture, [box]).size == SIZE
+
+    @pytest.mark.parametrize(
+        ("image", "boxes", "says"),
+        [
+            (None, [], "image is of type NoneType"),
+            (picture, None, "boxes is of type NoneType"),
+            (picture, [((1, 1), (2, 2))], "box is of type tuple"),
+        ],
+    )
+    def test_what_cannot_be_drawn(self, image: Any, boxes: Any, says: str) -> None:
+        with pytest.raises(OptionError, match=says):
+            with_boxes(image, boxes)
 
     def test_a_tiny_picture(self) -> None:
         assert with_boxes(Image.new("L", (1, 1)), [Box("dog", ((0, 0), (1, 1)))]).size == (1, 1)

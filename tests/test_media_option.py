@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,12 @@ def test_the_remedy_says_what_is_expected(name: str, expected: str) -> None:
         check_media_options(OPTIONS, {name: object()}, "picture 2")
     assert caught.value.problem.startswith(f"picture 2: {name} is ")
     assert caught.value.remedy == f"Give {expected}."
+
+
+@pytest.mark.parametrize("given", [3, "max_num=3", None, ["max_num"]])
+def test_what_is_no_mapping_is_refused(given: Any) -> None:
+    with pytest.raises(OptionError, match=f"picture 1: media options are of type {type(given).__name__}"):
+        check_media_options(OPTIONS, given, "picture 1")
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:

@@ -182,11 +182,18 @@ def test_pixels_are_counted_on_the_header(monkeypatch: pytest.MonkeyPatch) -> No
     # Width and height of the header, with the checksum that belongs to them.
     huge[16:24] = (65_535).to_bytes(4, "big") * 2
     huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
-    with pytest.raises(MediaError, match=r"65535x65535|pixels"):
+    with pytest.raises(MediaError, match=r"65535x65535 are more than 178956970 pixels\. Scale the picture down"):
         open_picture(bytes(huge), WHERE)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(MediaError, match="65535x65535 are more than"):
         open_picture(bytes(huge), WHERE)
+
+
+def test_every_format_that_is_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    for kind in PICTURE_FORMATS:
+        with pytest.raises(MediaError, match=r"(40x30 are|it has) more than 1000 pixels"):
+            open_picture(encoded(kind), WHERE)
 
 
 def test_the_limit_itself_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

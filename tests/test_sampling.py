@@ -32,6 +32,7 @@ from vlmplug.sampling import Answer, Sampling, Timings
         ("stop_ids", (True,)),
         ("stop_words", "word"),
         ("stop_words", (3,)),
+        ("stop_words", ("a", "")),
         ("logprobs", 0),
         ("logprobs", 1.5),
         ("json_schema", "{}"),
@@ -47,7 +48,7 @@ def test_what_is_refused(field: str, value: Any) -> None:
     "fields",
     [
         {"max_new_tokens": 1, "temperature": 2, "top_k": 0, "top_p": 1},
-        {"seed": -1, "stop_ids": (3, 4), "stop_words": ("a", "")},
+        {"seed": -1, "stop_ids": (3, 4), "stop_words": ("a", "b")},
         {"logprobs": 1, "json_schema": {}},
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -125,7 +126,7 @@ class TestPolicy:
     [
         (lambda folder: folder / "missing.png", "No such file"),
         (lambda folder: folder, "is a directory"),
-        (lambda folder: "", "is a directory"),
+        (lambda folder: "", "the path is empty"),
         (lambda folder: "\0", "cannot be read"),
         (lambda folder: "x" * 5000, "cannot be read"),
     ],
@@ -181,6 +182,25 @@ def test_a_text_file_object_says_so() -> None:
     with pytest.raises(MediaError, match="gives text") as caught:
         read_bytes(io.StringIO("text"), WHERE, LIMIT)  # type: ignore[arg-type]
     assert "binary mode" in caught.value.remedy
+
+
+class Broken:
+    """A file object of somebody else's."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, size: int, /) -> bytes:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [(RuntimeError("the connection is gone"), "the connection is gone"), (KeyError(), "KeyError")]
+)
+def test_whatever_a_file_object_raises_is_told(error: Exception, says: str) -> None:
+    with pytest.raises(MediaError, match=f"{re.escape(WHERE)}: the file object cannot be read: {says}") as caught:
+        read_bytes(Broken(error), WHERE, LIMIT)
+    assert caught.value.__cause__ is error
 
 
 def test_a_closed_file_object_says_so() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from vlmplug.checked_type import check_type
 from vlmplug.grounding import Box, Corner
 
 #: Colours that can be told apart, also by people who see fewer (Okabe and Ito, 2008), but for black.
@@ -19,7 +20,12 @@ def with_boxes(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     """A copy of a picture with the outline of each box and its label; equal labels have one colour.
 
     :return: mode RGB, of the same size.
+    :raises OptionError: no PIL image, or no boxes.
     """
+    check_type("image", image, Image.Image, "Give a PIL image: Image.open(file).")
+    check_type("boxes", boxes, (tuple, list), "Give the boxes of an answer: answer.boxes.")
+    for box in boxes:
+        check_type("box", box, Box, "Write Box(label, corners).")
     drawn = image.convert("RGB")
     drawn = drawn.copy() if drawn is image else drawn
     pen, short = ImageDraw.Draw(drawn), min(drawn.size)

@@ -71,8 +71,12 @@ class Chat:
 
         :raises ConversationError: this chat is answering already. Otherwise as `LoadedModel.stream`.
         """
+        yield from self.stream_turn(self._asked(question, images, videos), sampling=sampling)
+
+    def stream_turn(self, turn: Message, *, sampling: Sampling | None = None) -> Deltas:
+        """As `stream`, for a turn as a message; tags of its text for which there is no picture are text."""
         with self._turn():
-            request = self._pipeline.opened(self._request(Question(question, images, videos), sampling))
+            request = self._pipeline.opened(self._request(turn, sampling))
             for delta in self._pipeline.stream(request):
                 self._keep(request, delta.answer)
                 yield delta
@@ -91,7 +95,8 @@ class Chat:
     ) -> AsyncGenerator[Delta, None]:
         """As `stream`, for an event loop."""
         with self._turn():
-            request = await self._pipeline.aopened(self._request(Question(question, images, videos), sampling))
+            turn = self._asked(question, images, videos)
+            request = await self._pipeline.aopened(self._request(turn, sampling))
             async with aclosing(self._pipeline.astream(request)) as deltas:
                 async for delta in deltas:
                     self._keep(request, delta.answer)
@@ -116,11 +121,14 @@ class Chat:
         finally:
             self._answering.release()
 
-    def _request(self, question: Question, sampling: Sampling | None) -> Request:
+    def _asked(self, question: str, images: Images, videos: Videos) -> Message:
+        return Question(question, images, videos, placement=self._settings.placement).message
+
+    def _request(self, turn: Message, sampling: Sampling | None) -> Request:
         settings = self._settings
         options = PromptOptions(settings.placement, settings.parse_special_tokens, settings.media_options)
         chosen = check_sampling(settings.sampling if sampling is None else sampling)
-        return Request(Conversation((*self.messages, question.message)), options, chosen)
+        return Request(Conversation((*self.messages, turn)), options, chosen)
 
     def _keep(self, request: Request, answer: Answer | None) -> None:
         """Adds a finished turn; the ids that were generated stay with it unless a stop word cut its text."""

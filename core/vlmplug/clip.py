@@ -90,6 +90,8 @@ class RecordedClip(Clip):
         return read_frames(self.video, wanted, self.where)
 
 
+_FRAMES = "The frames of one clip are a list in the list: videos=[[first, second]]."
+
 ClipSource: TypeAlias = "ByteSource | Sequence[PictureSource] | Clip"
 
 
@@ -109,9 +111,12 @@ def open_clip(source: ClipSource, where: str, policy: MediaPolicy | None = None)
         return _recorded(given, where, policy)
     if isinstance(given, Sequence) or (isinstance(given, np.ndarray) and given.ndim == 4):
         return _sequence(given, where, policy)
+    if isinstance(given, np.ndarray):
+        shape = f"an array of {given.dtype} {list(given.shape)}"
+        raise MediaError(f"{where}: {shape}.", f"Give uint8 [frames, height, width, 3]. {_FRAMES}")
     raise MediaError(
         f"{where}: {type(source).__name__} is nothing that a clip can be read from.",
-        "Give a path, an address, bytes, a binary file, or a list of pictures.",
+        f"Give a path, an address, bytes, a binary file, or a list of pictures. {_FRAMES}",
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
-from vlmplug.errors import ConversationError
+from vlmplug.errors import ConversationError, OptionError
 from vlmplug.media import Clip, ClipSource, Picture, PictureSource, open_clip, open_picture
 from vlmplug.media_policy import MediaPolicy
 
@@ -16,6 +16,7 @@ Placement = Literal["inline", "family", "beside"]
 #: Options of one picture or clip, by the names that the family's manifest declares.
 MediaOptions: TypeAlias = Mapping[str, Any]
 
+PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "observation")
 
 
@@ -88,10 +89,20 @@ def system_message(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> Messag
 
 
 def user_message(text: str, images: tuple[PictureSource, ...] = (), videos: tuple[ClipSource, ...] = ()) -> Message:
-    """A user turn with its pictures and clips in front of the text."""
-    parts: list[Part] = [ImagePart(source) for source in images]
-    parts += [VideoPart(source) for source in videos]
+    """A user turn with its pictures and clips in front of the text.
+
+    :raises ConversationError: pictures or clips that are no tuple or list.
+    """
+    parts: list[Part] = [ImagePart(source) for source in _listed(images, "images")]
+    parts += [VideoPart(source) for source in _listed(videos, "videos")]
     return Message("user", (*parts, TextPart(text)))
+
+
+def _listed(given: Any, name: str) -> Sequence[Any]:
+    if not isinstance(given, tuple | list):
+        kind = type(given).__name__
+        raise ConversationError(f"user_message: {name} is of type {kind}.", f"Give a tuple: {name}=(…,).")
+    return given
 
 
 def assistant_message(text: str, token_ids: tuple[int, ...] | None = None, metadata: str = "") -> Message:
@@ -183,6 +194,13 @@ class PromptOptions:
     placement: Placement = "inline"
     parse_special_tokens: bool = False
     media: MediaOptions = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """:raises OptionError: an unknown placement, or ``parse_special_tokens`` that is neither true nor false."""
+        if self.placement not in PLACEMENTS:
+            raise OptionError(f"placement is {self.placement!r}.", f"Use one of {', '.join(PLACEMENTS)}.")
+        if not isinstance(self.parse_special_tokens, bool):
+            raise OptionError(f"parse_special_tokens is {self.parse_special_tokens!r}.", "Give True or False.")
 
 
 def _check_message(message: object, index: int) -> None:

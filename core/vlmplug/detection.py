@@ -44,13 +44,15 @@ class Candidate:
 class _Comparison:
     """What speaks against a model type: ``shape`` by key, ``signs`` of family and template.
 
-    ``compared``: how many keys of its shape the files have; 0: nothing is known about it.
+    ``compared``: how many keys of its shape the files have; 0: nothing is known about it. ``absent``: sections that
+    they lack.
     """
 
     entry: ModelType
     signs: tuple[str, ...]
     shape: Mapping[str, str]
     compared: int
+    absent: int
 
     @property
     def agrees(self) -> bool:
@@ -61,8 +63,9 @@ class _Comparison:
         return not self.signs and {key.rpartition(".")[2] for key in self.shape} <= set(_VOCABULARY)
 
     @property
-    def distance(self) -> int:
-        return len(self.signs) + len(self.shape)
+    def distance(self) -> tuple[bool, int, int]:
+        """The least is the nearest; a section that is not there means more than any numbers in one that is."""
+        return not self.compared, self.absent, len(self.signs) + len(self.shape)
 
     def candidate(self, fits: bool) -> Candidate:
         against = [*self.signs, *self.shape.values()]
@@ -133,7 +136,8 @@ def _compare(entry: ModelType, family: Family, folder: Path, config: Mapping[str
     if pairs:
         pairs.insert(0, (QUANTISATION, _quantised_otherwise(expected, config)))
     differing = {key: said for key, said in pairs if said}
-    return _Comparison(entry, against, differing, len(pairs))
+    absent = sum(said == _no_section(key) for key, said in pairs)
+    return _Comparison(entry, against, differing, len(pairs), absent)
 
 
 def _shape_pairs(expected: Mapping[str, Any], config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -145,9 +149,13 @@ def _shape_pairs(expected: Mapping[str, Any], config: Mapping[str, Any], above: 
         if isinstance(value, Mapping) and isinstance(found, Mapping):
             yield from _shape_pairs(value, found, f"{key}.")
         elif isinstance(value, Mapping):
-            yield key, f"{CONFIG} has no section {key}"
+            yield key, _no_section(key)
         elif name in SHAPE_KEYS and value is not None and found is not None:
             yield key, "" if found == value else f"{key} is {shown(found)}, not {shown(value)}"
+
+
+def _no_section(key: str) -> str:
+    return f"{CONFIG} has no section {key}"
 
 
 def _quantised_otherwise(expected: Mapping[str, Any], config: Mapping[str, Any]) -> str:

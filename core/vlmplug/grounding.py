@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from vlmplug.checked_type import check_type
+from vlmplug.errors import OptionError
+from vlmplug.number import is_number
 
 #: Column and row of a pixel, from the top left.
 Corner: TypeAlias = "tuple[int, int]"
 
+_FIX_CORNERS = "Give two opposite corners, or all four: ((left, top), (right, bottom))."
 _TAGGED = re.compile(r"<(ref|box|quad)>(.*?)</\1>", re.DOTALL)
 _CORNER = r"\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)"
 _PLACES = {
@@ -33,6 +38,18 @@ class Box:
 
     label: str
     corners: tuple[Corner, ...]
+
+    def __post_init__(self) -> None:
+        """:raises OptionError: a label that is no text, or other corners than two or four pairs of numbers."""
+        check_type("label", self.label, str, "Give a text; empty: none.")
+        if not isinstance(self.corners, tuple | list) or len(self.corners) not in (2, 4):
+            raise OptionError(f"corners is {self.corners!r}.", _FIX_CORNERS)
+        if not all(map(_is_corner, self.corners)):
+            raise OptionError(f"corners is {self.corners!r}.", _FIX_CORNERS)
+
+
+def _is_corner(corner: Any) -> bool:
+    return isinstance(corner, tuple | list) and len(corner) == 2 and all(map(is_number, corner))
 
 
 def read_boxes(text: str, size: tuple[int, int], scale: int) -> tuple[Box, ...]:

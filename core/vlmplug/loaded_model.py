@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,7 +11,8 @@ from types import TracebackType
 from vlmplug.answer_stream import Delta, Deltas
 from vlmplug.chat import Chat, ChatSettings
 from vlmplug.conversation import MediaOptions, Message
-from vlmplug.errors import VlmplugError
+from vlmplug.errors import ConversationError, VlmplugError
+from vlmplug.foreign_error import as_request_error
 from vlmplug.media_option import MediaOption
 from vlmplug.pipeline import Pipeline, Request
 from vlmplug.question import Asked, Images, Videos, question_of, request_of
@@ -158,6 +159,8 @@ class LoadedModel:
 
     def _requests(self, questions: Sequence[Asked], sampling: Sampling | None) -> list[Request | VlmplugError]:
         chosen = self.sampling if sampling is None else sampling
+        if isinstance(questions, str | bytes) or not isinstance(questions, Iterable):
+            raise ConversationError(f"The questions are of type {type(questions).__name__}.", "Give a list of them.")
         return [_request_or_error(question, chosen) for question in questions]
 
     def close(self) -> None:
@@ -187,7 +190,8 @@ class LoadedModel:
 
 def _request_or_error(question: Asked, sampling: Sampling) -> Request | VlmplugError:
     try:
-        return request_of(question, sampling)
+        with as_request_error():
+            return request_of(question, sampling)
     except VlmplugError as error:
         return error
 

@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import NoneType
 
+from vlmplug.checked_type import check_type
 from vlmplug.engine.options import EngineOptions
-from vlmplug.errors import OptionError, RegistryError
+from vlmplug.errors import EngineOptionError, OptionError, RegistryError
 from vlmplug.host_options import HostOptions
 from vlmplug.hub.options import HubOptions
 from vlmplug.hub_reference import HubReference
@@ -37,6 +39,13 @@ class LoadOptions:
     hub: HubOptions | None = field(default_factory=HubOptions)
     media: MediaPolicy = field(default_factory=MediaPolicy)
 
+    def __post_init__(self) -> None:
+        """:raises OptionError: a value of another type."""
+        check_type("registry", self.registry, (Registry, NoneType), "Give load_registry(…), or None.")
+        check_type("host", self.host, HostOptions, "Write HostOptions(…).")
+        check_type("hub", self.hub, (HubOptions, NoneType), "Write HubOptions(…), or None.")
+        check_type("media", self.media, MediaPolicy, "Write MediaPolicy(…).")
+
 
 def load(
     model: Name | None = None,
@@ -55,7 +64,9 @@ def load(
     :raises RegistryError: it leads to no model type, to several, or to one without a plugin.
     :raises HubError: the checkpoint cannot be downloaded. :raises CheckpointError: its files cannot be used.
     :raises PluginError: the plugin cannot be used. :raises EngineError: the engine cannot be started.
+    :raises OptionError: an argument of another type.
     """
+    _check_types(model, folder, engine, options)
     chosen = options or LoadOptions()
     registry = chosen.registry or load_registry()
     place = None if folder is None else Path(folder)
@@ -74,6 +85,14 @@ async def aload(
 ) -> LoadedModel:
     """As `load`, for an event loop."""
     return await asyncio.to_thread(partial(load, model, folder=folder, engine=engine, options=options))
+
+
+def _check_types(model: object, folder: object, engine: object, options: object) -> None:
+    name = (str, os.PathLike, NoneType)
+    check_type("model", model, name, "Name a model type, a hub id or a folder.")
+    check_type("folder", folder, name, "Give the path of a folder.")
+    check_type("engine", engine, (EngineOptions, NoneType), 'Write EngineOptions(device="cpu").', EngineOptionError)
+    check_type("options", options, (LoadOptions, NoneType), "Write LoadOptions(…).")
 
 
 def _found(registry: Registry, model: Name | None, folder: Path | None) -> Resolution:

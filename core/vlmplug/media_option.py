@@ -74,9 +74,11 @@ def check_media_options(
 
     :param where: what they were given for, for example ``"the request"`` or ``"picture 2"``.
     :param medium: what they apply to; None for a whole request, which takes options of either.
-    :raises OptionError: an unknown name (with the nearest valid one), a value of the wrong type or out of range, or
-        an option of clips given for a picture, or the other way round.
+    :raises OptionError: no mapping, an unknown name (with the nearest valid one), a value of the wrong type or out of
+        range, or an option of clips given for a picture, or the other way round.
     """
+    if not isinstance(given, Mapping):
+        raise OptionError(f"{where}: media options are of type {type(given).__name__}.", 'Give a dict: {"max_num": 6}.')
     for name, value in given.items():
         if name not in declared:
             raise OptionError(f"{where}: there is no media option {name!r}.", did_you_mean(str(name), declared))

@@ -45,7 +45,6 @@ _BROKEN = (
     NotImplementedError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 
 
@@ -115,6 +114,8 @@ def _from_bytes(content: bytes, where: str) -> Picture:
             f"{where}: not a picture of a known format.",
             f"Convert it to one of {', '.join(PICTURE_FORMATS)}.",
         ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(_declared_size(content), where) from error
     except MemoryError as error:
         raise MediaError(f"{where}: too little memory to decode it.", "Give a smaller picture.") from error
     except _BROKEN as error:
@@ -126,9 +127,30 @@ def _check_pixels(size: tuple[int, int], where: str) -> None:
     if width < 1 or height < 1:
         raise MediaError(f"{where}: the picture is {width}x{height}.", "Give a picture with at least one pixel.")
     if width * height > MAX_PICTURE_PIXELS:
-        raise MediaError(
-            f"{where}: {width}x{height} are more than {MAX_PICTURE_PIXELS} pixels.", "Scale the picture down."
-        )
+        raise _too_large(size, where)
+
+
+def _too_large(size: tuple[int, int] | None, where: str) -> MediaError:
+    told = "it has" if size is None else f"{size[0]}x{size[1]} are"
+    return MediaError(f"{where}: {told} more than {_most_pixels()} pixels.", "Scale the picture down.")
+
+
+def _most_pixels() -> int:
+    """The limit, or the one that the program set for Pillow where that is lower."""
+    return min(MAX_PICTURE_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PICTURE_PIXELS))
+
+
+def _declared_size(content: bytes) -> tuple[int, int] | None:
+    """What the header of a picture says, which Pillow does not tell of one that it finds too large; None: nor here."""
+    for name in PICTURE_FORMATS:
+        factory, accepts = Image.OPEN[name]
+        if accepts is None or accepts(content[:16]) is True:
+            try:
+                with factory(io.BytesIO(content), "") as image:
+                    return (image.width, image.height)
+            except Image.DecompressionBombError:  # the reader of WebP looks at the size itself
+                return None
+    return None
 
 
 def _from_image(image: Image.Image, where: str) -> Picture:

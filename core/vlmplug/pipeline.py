@@ -21,6 +21,7 @@ from vlmplug.conversation import Conversation
 from vlmplug.deadline import DeadlineError, call_watched
 from vlmplug.errors import EngineMissingError, EngineStoppedError, VlmplugError
 from vlmplug.event_loop import run_apart
+from vlmplug.foreign_error import as_request_error
 from vlmplug.host import PluginHost
 from vlmplug.host_options import HostOptions
 from vlmplug.media_option import MediaOption
@@ -73,6 +74,10 @@ class Preparer:
 
         :raises RequestError: the request cannot be served; PluginError: a hook misbehaved.
         """
+        with as_request_error():
+            return self._prepared(request)
+
+    def _prepared(self, request: Request) -> Prepared:
         start = time.perf_counter()
         conversation, prompt = self._rendered(request)
         batch = MediaBatch(conversation.media, prompt.items)
@@ -98,14 +103,16 @@ class Preparer:
 
         Nothing is preprocessed for it.
         """
-        self._rendered(request)
+        with as_request_error():
+            self._rendered(request)
 
     def opened(self, request: Request) -> Request:
         """The same request with every picture and clip read, so that another request can use them again.
 
         :raises MediaError: naming what cannot be read.
         """
-        return replace(request, conversation=request.conversation.opened(self._policy))
+        with as_request_error():
+            return replace(request, conversation=request.conversation.opened(self._policy))
 
     def _rendered(self, request: Request) -> tuple[Conversation, RenderedPrompt]:
         conversation = self.opened(request).conversation
@@ -206,7 +213,7 @@ class Pipeline:
         """The engine, a new one where it has failed."""
         with self._replacing:
             if self._closed:
-                raise EngineStoppedError("This pipeline is closed.", "Open a new one.")
+                raise EngineStoppedError("The model was closed.", "Load it again.")
             if not self._engine.alive:
                 self._engine.close()
                 self._collected.detach()

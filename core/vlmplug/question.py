@@ -20,6 +20,7 @@ from vlmplug.conversation import (
 )
 from vlmplug.errors import ConversationError, OptionError
 from vlmplug.media import ClipSource, PictureSource
+from vlmplug.media_places import check_places
 from vlmplug.pipeline import Request
 from vlmplug.sampling import Sampling
 
@@ -37,8 +38,9 @@ class Question:
     - ``system``: system prompt; None is the family's own, ``""`` an explicitly empty one.
     - ``sampling``: None: as the checkpoint asks.
     - ``media_options``: the family's media options for all of its pictures and clips.
-    - ``placement``: ``beside``: tags in the text (``<image>``) are the places of pictures, the others go in front;
-      ``inline``: all go in front and the text stays as it is; ``family``: as the family's official helper does.
+    - ``placement``: ``beside``: tags in the text (``<image>``) are the places of pictures, the others go in front, and
+      tags without a picture are refused; ``inline``: all go in front and the text stays as it is; ``family``: as the
+      family's official helper does.
     - ``parse_special_tokens``: read special tokens out of the text; without it text is text.
     """
 
@@ -56,19 +58,30 @@ class Question:
         """The user's turn.
 
         :raises ConversationError: the text is no string, or there is nothing at all.
+        :raises PlacementError: tags of the text are places, and there are more of them than pictures or clips.
         """
-        text: Any = self.text
-        if not isinstance(text, str):
-            raise ConversationError(f"The question is a {type(text).__name__}.", "Ask with a string.")
-        media = (*_parts(self.images, "images", ImagePart), *_parts(self.videos, "videos", VideoPart))
-        if not text.strip() and not media:
-            raise ConversationError("The question is empty.", "Ask something, or give a picture.")
-        return Message("user", (*media, TextPart(text)))
+        message = user_turn(self.text, self.images, self.videos)
+        if self.placement == "beside":
+            check_places(message)
+        return message
 
     @property
     def prompt_options(self) -> PromptOptions:
         """How it becomes a prompt."""
         return PromptOptions(self.placement, self.parse_special_tokens, self.media_options)
+
+
+def user_turn(text: Any, images: Images, videos: Videos) -> Message:
+    """A user's turn with its media in front; whether tags of its text have media is not looked at.
+
+    :raises ConversationError: the text is no string, or there is nothing at all.
+    """
+    if not isinstance(text, str):
+        raise ConversationError(f"The question is a {type(text).__name__}.", "Ask with a string.")
+    media = (*_parts(images, "images", ImagePart), *_parts(videos, "videos", VideoPart))
+    if not text.strip() and not media:
+        raise ConversationError("The question is empty.", "Ask something, or give a picture.")
+    return Message("user", (*media, TextPart(text)))
 
 
 #: A text, a question with all that belongs to it, turns that end with the user's, or a request, which says everything.
@@ -113,7 +126,7 @@ def request_of(asked: Asked, sampling: Sampling) -> Request:
         given = Conversation(tuple(given))
     if not isinstance(given, Conversation):
         raise ConversationError(
-            f"A {type(given).__name__} is nothing that can be asked.", "Give a string, a Question, or messages."
+            f"What is asked is of type {type(given).__name__}.", "Give a string, a Question, or messages."
         )
     return Request(given, PromptOptions(), check_sampling(sampling))
 

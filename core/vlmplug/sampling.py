@@ -81,6 +81,8 @@ class Sampling:
             raise OptionError(f"seed is {self.seed!r}.", "Give a whole number.")
         _all_of("stop_ids", self.stop_ids, int)
         _all_of("stop_words", self.stop_words, str)
+        if not all(self.stop_words):
+            raise OptionError(f"stop_words is {self.stop_words!r}.", "Leave the empty text out.")
         if self.json_schema is not None and not isinstance(self.json_schema, Mapping):
             raise OptionError(f"json_schema is a {type(self.json_schema).__name__}.", "Give the schema as a mapping.")
 

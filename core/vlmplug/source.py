@@ -96,6 +96,8 @@ def _read_address(url: str, where: str, limit: int, policy: MediaPolicy) -> byte
 def _path_of(source: str | os.PathLike[str], where: str) -> str:
     """The path itself; of a ``file:`` address the path in it."""
     name = os.fspath(source)
+    if not name:
+        raise MediaError(f"{where}: the path is empty.", _FIX_PATH)
     if not isinstance(source, str) or not _scheme(name):
         return name
     if not is_local(name):
@@ -133,7 +135,7 @@ def _read_path(path: Path, where: str, limit: int) -> bytes:
 def _read_file(file: BinaryFile, where: str, limit: int) -> bytes:
     try:
         content = file.read(limit + 1)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # an object of the caller's, which may raise anything
         raise MediaError(
             f"{where}: the file object cannot be read: {_reason(error)}.", "Open it for reading."
         ) from error
@@ -143,7 +145,7 @@ def _read_file(file: BinaryFile, where: str, limit: int) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
 def _shortened(name: str) -> str:

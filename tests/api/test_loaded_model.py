@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import vlmplug
 from tests.api.conftest import CLIP, CPU, LONG, SHAPES, at_work, until
@@ -25,6 +26,7 @@ from vlmplug.errors import (
     EngineStoppedError,
     MediaError,
     OptionError,
+    RequestError,
     UnknownModelTypeError,
 )
 from vlmplug.registry import load_registry
@@ -147,6 +149,37 @@ class TestBatch:
         assert [(one.index, type(one.error)) for one in failed] == list(enumerate(expected, 1))
         assert str(failed[0]).startswith("request 1: images[1]: 'missing.png' cannot be read")
 
+    def test_what_foreign_objects_raise_is_their_requests_affair(self, model: Model) -> None:
+        class Broken:
+            def read(self, size: int, /) -> bytes:
+                raise RuntimeError("gone")
+
+        class Odd(Image.Image):
+            size = (8, 8)  # type: ignore[assignment]
+
+            def copy(self) -> Image.Image:
+                raise LookupError("no picture")
+
+        bad: list[Any] = [
+            vlmplug.Question("x", media_options=3),  # type: ignore[arg-type]
+            vlmplug.Question("x", vlmplug.ImagePart(SHAPES, 3)),  # type: ignore[arg-type]
+            vlmplug.Question("x", images=Broken()),
+            vlmplug.Question("x", images=Odd()),
+            vlmplug.Question("x", sampling=np.zeros(2)),  # type: ignore[arg-type]
+        ]
+        first, *failed, last = model.batch(["Hello", *bad, "Hello"])
+        assert str(first) == str(last) == model.generate("Hello").text
+        errors = [one.error for one in failed if isinstance(one, vlmplug.FailedRequest)]
+        expected = [OptionError, OptionError, MediaError, RequestError, RequestError]
+        assert list(map(type, errors)) == expected
+        assert str(errors[3]).startswith("The request cannot be prepared: LookupError: no picture.")
+        assert isinstance(errors[3].__cause__, LookupError)
+
+    @pytest.mark.parametrize("questions", ["Hello", None, 3, vlmplug.Question("Hello")])
+    def test_what_is_no_list_of_questions(self, model: Model, questions: Any) -> None:
+        with pytest.raises(ConversationError, match=f"The questions are of type {type(questions).__name__}"):
+            model.batch(questions)
+
     def test_its_sampling_is_for_questions_that_bring_none(self, model: Model) -> None:
         two, three = (vlmplug.Sampling(max_new_tokens=count) for count in (2, 3))
         asked = ["Hello", vlmplug.Question("Hello", sampling=three)]
@@ -175,8 +208,8 @@ class TestWrongCalls:
         [
             ("", {}, "The question is empty"),
             ("  \n", {}, "The question is empty"),
-            (None, {}, "NoneType is nothing that can be asked"),
-            ({"query": "Hi"}, {}, "dict is nothing that can be asked"),
+            (None, {}, "What is asked is of type NoneType"),
+            ({"query": "Hi"}, {}, "What is asked is of type dict"),
             ([{"role": "user", "content": "Hi"}], {}, r"messages\[0\] is a dict"),
             ([], {}, "does not end with a user turn"),
             ([vlmplug.user_message("a"), vlmplug.assistant_message("b")], {}, "does not end with a user turn"),
@@ -224,6 +257,27 @@ class TestWrongCalls:
 
 
 class TestLoading:
+    @pytest.mark.parametrize(
+        ("given", "error", "says"),
+        [
+            ({"model": 3}, OptionError, "model is of type int"),
+            ({"folder": 3}, OptionError, "folder is of type int"),
+            ({"engine": {"tp": 1}}, EngineOptionError, "engine is of type dict"),
+            ({"engine": {}}, EngineOptionError, "engine is of type dict"),
+            ({"options": {"hub": None}}, OptionError, "options is of type dict"),
+        ],
+    )
+    def test_arguments_of_other_types(self, given: dict[str, Any], error: type[Exception], says: str) -> None:
+        with pytest.raises(error, match=says):
+            vlmplug.load(**given)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("registry", "x.yaml"), ("media", "x"), ("hub", 3), ("host", None), ("host", {})]
+    )
+    def test_options_of_other_types(self, name: str, value: Any) -> None:
+        with pytest.raises(OptionError, match=f"{name} is of type {type(value).__name__}"):
+            vlmplug.LoadOptions(**{name: value})
+
     def test_by_folder(self, golden: Path) -> None:
         embedded = load_registry().model_type("internvl2-tiny").checkpoint
         assert embedded is not None
@@ -301,7 +355,7 @@ class TestClosing:
         with pytest.raises(EngineStoppedError, match="closed"):
             list(stream)
         for call in (loaded.generate, lambda text: next(loaded.stream(text)), loaded.chat().generate):
-            with pytest.raises(EngineStoppedError, match="closed"):
+            with pytest.raises(EngineStoppedError, match=r"The model was closed\. Load it again\."):
                 call("Hello")
         (failed,) = loaded.batch(["Hello"])
         assert isinstance(failed, vlmplug.FailedRequest)

@@ -16,7 +16,7 @@ from PIL import Image
 import vlmplug
 from tests.api.conftest import CLIP, CPU, SHAPES
 from tests.loopback import Loopback, ok, status
-from vlmplug.errors import MediaError, OptionError
+from vlmplug.errors import MediaError, OptionError, PlacementError
 from vlmplug.question import request_of
 
 HOW_MANY = "How many shapes are there?"
@@ -95,6 +95,33 @@ class TestPlaces:
     def test_tags_in_a_question_are_places(self, model: Model) -> None:
         prompt = self.prompt(model, vlmplug.Question("Compare <image> with <image>.", [SHAPES, SHAPES]))
         assert re.search(r"Compare .*\[#\].* with .*\[#\]", prompt, re.DOTALL)
+
+    @pytest.mark.parametrize(
+        ("asked", "says"),
+        [
+            (vlmplug.Question("Is <image> like <image>?", SHAPES), "2 <image> tags in the question, and 1 picture"),
+            (vlmplug.Question("See <image>."), "1 <image> tag in the question, and no pictures"),
+            ("See <video>.", "1 <video> tag in the question, and no clips"),
+        ],
+    )
+    def test_tags_without_media_are_refused(self, model: Model, asked: Any, says: str) -> None:
+        with pytest.raises(PlacementError, match=says) as caught:
+            model.generate(asked)
+        assert 'placement="inline"' in caught.value.remedy
+        (failed,) = model.batch([asked])
+        assert isinstance(failed, vlmplug.FailedRequest) and isinstance(failed.error, PlacementError)
+
+    def test_tags_of_a_chat_are_checked_turn_by_turn(self, model: Model) -> None:
+        chat = model.chat()
+        with pytest.raises(PlacementError, match="1 <image> tag"):
+            chat.generate("See <image>.")
+        assert "".join(delta.text for delta in chat.stream_turn(vlmplug.user_message("See <image>.")))
+
+    @pytest.mark.parametrize("given", [{"placement": "foo"}, {"parse_special_tokens": "no"}])
+    def test_what_is_no_way_to_place_or_to_read(self, model: Model, given: dict[str, Any]) -> None:
+        (name, value) = next(iter(given.items()))
+        with pytest.raises(OptionError, match=f"{name} is '{value}'"):
+            model.generate(vlmplug.Question("Hi", **given))
 
     @pytest.mark.parametrize(
         "asked",

@@ -146,7 +146,7 @@ def test_a_key_completes_a_line_in_a_real_shell(terminal: Terminal) -> None:
     terminal.type("vlmplug plugins unin\t")
     terminal.wait_for("uninstall")
     terminal.type("\n")
-    terminal.wait_for("usage: vlmplug plugins uninstall")
+    terminal.wait_for("See `vlmplug plugins uninstall --help`")
     terminal.type("vlmplug models show internvl2-ti\t")
     terminal.wait_for("internvl2-tiny")
     terminal.type("--json\n")

@@ -122,4 +122,4 @@ def test_calls_of_hooks_are_traced_to_the_standard_error(
 def test_a_misspelt_flag_of_the_program(flag: str, meant: str, run: Run) -> None:
     ran = run("models", "list", flag)
     assert ran.code == 2
-    assert f"did you mean {meant}?" in ran.err
+    assert f"fix: Did you mean {meant}?" in ran.err

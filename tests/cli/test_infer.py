@@ -62,6 +62,25 @@ def test_errors_before_a_model_is_loaded(flags: tuple[str, ...], says: str, run:
 
 
 @pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize("command", ["infer", "render"])
+@pytest.mark.parametrize(
+    ("question", "pictures", "says"),
+    [
+        ("Compare <image> with <image>.", 1, "There are 2 <image> tags in the question, and 1 picture."),
+        ("See <image>.", 0, "There is 1 <image> tag in the question, and no pictures."),
+        ("See <video>.", 1, "There is 1 <video> tag in the question, and no clips."),
+    ],
+)
+def test_tags_without_a_file(
+    command: str, question: str, pictures: int, says: str, run: Run, model: tuple[str, ...], picture: Path
+) -> None:
+    ran = run(command, *model, *["--image", picture] * pictures, question)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[0] == f"error: {says}"
+    assert run("render", *model, "--placement", "inline", *["--image", picture] * pictures, question).code == 0
+
+
+@pytest.mark.usefixtures("unloadable")
 @pytest.mark.parametrize("question", ["", "  \n"])
 def test_a_question_about_nothing(question: str, run: Run) -> None:
     ran = run("infer", question)

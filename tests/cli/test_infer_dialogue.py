@@ -53,7 +53,7 @@ def test_lines_from_a_pipe(tmp_path: Path) -> None:
 def test_errors_before_a_model_is_loaded(
     words: tuple[str, ...], says: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\n"))
     ran = run("infer", *words)
     assert (ran.code, ran.out) == (1, "")
     assert says in ran.err
@@ -64,6 +64,25 @@ def test_without_any_input_there_is_nobody_to_ask(run: Run, monkeypatch: pytest.
     ran = run("infer")
     assert (ran.code, ran.out) == (1, "")
     assert "no standard input" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ((), "Ask: vlmplug infer QUESTION"),
+        (("--stop-words", "a", "b"), "Ask: vlmplug infer QUESTION"),
+        (("--stop_words", "a", "b", "What is it?"), "If 'What is it?' is the question, write -- in front of it"),
+    ],
+)
+@pytest.mark.parametrize("lines", ["", "\n  \n"])
+def test_nothing_was_asked(
+    words: tuple[str, ...], fix: str, lines: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    monkeypatch.setattr("vlmplug.cli.infer_dialogue.Session", None)  # nothing is loaded for it
+    ran = run("infer", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: Nothing was asked: the standard input is empty.\nfix: " + fix)
 
 
 class Terminal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,12 @@ def test_the_last_picture_shows_the_places(suffix: str, tmp_path: Path) -> None:
     assert min(drawn.getpixel((30, 10))) < 200 and min(drawn.getpixel((30, 30))) > 240  # type: ignore[type-var, arg-type]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    made = drawing(tmp_path / "missing" / "out.png")
-    with pytest.raises(OptionError, match="No such file"):
+def test_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    made = drawing(tmp_path / "out.png")
+    (tmp_path / "out.png").write_bytes(b"precious")
+    with pytest.raises(OptionError, match="File exists"):
         made.draw(answer())
+    assert (tmp_path / "out.png").read_bytes() == b"precious"
 
 
 @pytest.fixture
@@ -76,6 +79,29 @@ def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unloadable")
 class TestRefused:
+    def test_a_folder_that_is_not_there(self, run: Run, flags: tuple[object, ...], tmp_path: Path) -> None:
+        ran = run("infer", *flags, "--draw", tmp_path / "missing" / "out.png", "Where?")
+        assert (ran.code, ran.out) == (1, "")
+        assert f"there is no folder {tmp_path / 'missing'}" in ran.err
+
+    def test_a_folder_that_cannot_be_written_to(
+        self, run: Run, flags: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != tmp_path)
+        ran = run("infer", *flags, "--draw", tmp_path / "out.png", "Where?")
+        assert ran.code == 1 and "cannot be written to" in ran.err
+
+    @pytest.mark.parametrize("name", ["picture.png", "other.png"])
+    def test_a_file_that_exists_and_be_it_the_picture_itself(
+        self, name: str, run: Run, flags: tuple[object, ...], picture: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other.png").write_bytes(b"precious")
+        before = (tmp_path / name).read_bytes()
+        ran = run("infer", *flags, "--draw", tmp_path / name, "Where?")
+        assert (ran.code, ran.out) == (1, "")
+        assert "the file exists" in ran.err
+        assert (tmp_path / name).read_bytes() == before
+
     @pytest.mark.parametrize("name", ["out", "out.txt", "out.pngg"])
     def test_names_of_no_format(self, name: str, run: Run, flags: tuple[object, ...], tmp_path: Path) -> None:
         ran = run("infer", *flags, "--draw", tmp_path / name, "Where?")

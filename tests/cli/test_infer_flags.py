@@ -73,21 +73,23 @@ def test_an_engine_that_cannot_be(words: tuple[str, ...]) -> None:
 
 def test_places_of_models(tmp_path: Path) -> None:
     for words, expected in [
-        (("--model-type", "a", "--model-id-or-path", str(tmp_path)), ("a", tmp_path, None, None)),
-        (("--model-id-or-path", "Org/Name", "--model-revision", "v1"), ("Org/Name", None, "v1", None)),
-        (("--model-type", "a", "--model-id-or-path", "Org/Name"), ("Org/Name", None, None, "a")),
-        (("--ckpt-dir", str(tmp_path)), (None, tmp_path, None, None)),
-        (("--model", "a", "--revision", "v2", "--model-revision", "v1"), ("a", None, "v2", None)),
+        (("--model-type", "a", "--model-id-or-path", str(tmp_path)), (None, "a", tmp_path, None)),
+        (("--model-id-or-path", "Org/Name", "--model-revision", "v1"), ("Org/Name", None, None, "v1")),
+        (("--model-type", "a", "--model-id-or-path", "Org/Name"), ("Org/Name", "a", None, None)),
+        (("--ckpt-dir", str(tmp_path)), (None, None, tmp_path, None)),
+        (("--model", "a", "--revision", "v2", "--model-revision", "v1"), ("a", None, None, "v2")),
     ]:
         settled = flags(*words)
         settle_model_flags(settled)
-        assert (settled.model, settled.model_dir, settled.revision, settled.expected_type) == expected
+        assert (settled.model, settled.model_type, settled.model_dir, settled.revision) == expected
 
 
 def test_places_that_contradict(tmp_path: Path) -> None:
     for words in (("--ckpt-dir", "a", "--model-dir", "b"), ("--ckpt-dir", "a", "--model-id-or-path", "Org/Name")):
         with pytest.raises(OptionError, match=r"--ckpt-dir.* name two places"):
             settle_model_flags(flags(*words))
+    with pytest.raises(OptionError, match="both name a model"):
+        settle_model_flags(flags("--model", "internvl2-2b", "--model-id-or-path", "Org/Name"))
     (tmp_path / "adapter_config.json").touch()
     with pytest.raises(OptionError, match="LoRA"):
         settle_model_flags(flags("--ckpt-dir", str(tmp_path)))

@@ -86,7 +86,8 @@ def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
         (("a.jsonl", "b/c.jsonl", "--output", "out.jsonl"), "results of two files"),
         (("a.jsonl", "--image", "x.png"), "beside --val-dataset"),
         (("a.jsonl", "--json"), "--json goes with one question"),
-        (("a.jsonl", "--output", "a.jsonl/out"), "cannot be written"),
+        (("a.jsonl", "--output", "a.jsonl/out"), "there is no folder a.jsonl"),
+        (("a.jsonl", "--output", "new/out.jsonl"), "--output new/out.jsonl: there is no folder new"),
         (("a.jsonl", "--output", "precious.txt"), "no result of ours"),
     ],
 )
@@ -102,6 +103,7 @@ def test_errors_before_a_model_is_loaded(
     assert (ran.code, ran.out) == (1, "")
     assert says in ran.err
     assert (tmp_path / "precious.txt").read_text() == "precious\n"
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ COMMANDS = [
     ("models", "list"),
     ("models", "list", "--family", "internvl2", "--modality", "video"),
     ("models", "list", "--json"),
+    ("models", "list", "--verified"),
     ("models", "show", "internvl2-2b"),
     ("models", "resolve", "internvl2-2b"),
     ("models", "resolve", "OpenGVLab/InternVL2-2B"),

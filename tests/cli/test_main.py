@@ -40,28 +40,32 @@ def test_help(arguments: tuple[str, ...], run: Run) -> None:
         ("models", "list", "extra"),
         ("render",),
         ("infer", "--tp", "two", "q"),
-        ("models", "list", "--js"),
+        ("infer", "--device", "tpu", "q"),
     ],
 )
 def test_a_command_that_makes_no_sense(arguments: tuple[str, ...], run: Run) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert "usage: vlmplug" in ran.err
+    error, fix = ran.err.splitlines()
+    assert error.startswith("error: ")
+    assert fix.startswith("fix: See `vlmplug") and fix.endswith(" --help`.")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("infer", "--modeltype", "x", "q"), "--modeltype q (did you mean --model-type?)"),
-        (("infer", "--max-tokens=3", "q"), "--max-tokens=3 (did you mean --max-new-tokens?)"),
-        (("models", "list", "--jsn"), "--jsn (did you mean --json?)"),
-        (("plugins", "list", "all"), "unrecognized arguments: all"),
+        (("infer", "--modeltype", "x", "q"), ("--modeltype q", "Did you mean --model-type?")),
+        (("infer", "--max-tokens=3", "q"), ("--max-tokens=3", "Did you mean --max-new-tokens?")),
+        (("models", "list", "--jsn"), ("--jsn", "Did you mean --json?")),
+        (("infer", "--", "q", "--json"), ("--json", "Write flags in front of --; what follows it is text.")),
+        (("plugins", "list", "all"), ("all", "See `vlmplug plugins list --help`.")),
     ],
 )
-def test_a_flag_that_is_not_there(arguments: tuple[str, ...], says: str, run: Run) -> None:
+def test_a_flag_that_is_not_there(arguments: tuple[str, ...], says: tuple[str, str], run: Run) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.splitlines()[-1].endswith(says)
+    unknown, fix = says
+    assert ran.err.splitlines() == [f"error: unrecognized arguments: {unknown}", f"fix: {fix}"]
 
 
 def test_an_error_is_two_lines(run: Run) -> None:

@@ -27,9 +27,26 @@ def test_a_folder_needs_no_name_and_a_name_no_folder(run: Run, flags: tuple[obje
     assert rendered(run, *flags) == "internvl2-tiny"
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_model_type_beside_its_folder(run: Run, golden: Path, swapped: bool) -> None:
+    named = ("--model-type", "internvl2-2b", "--model", golden / "tiny")
+    assert rendered(run, *(named[2:] + named[:2] if swapped else named)) == "internvl2-2b"
+
+
+@pytest.mark.parametrize("again", ["internvl2-2b", "OpenGVLab/InternVL2-2B"])
+def test_the_same_model_may_be_named_twice(run: Run, golden: Path, again: str) -> None:
+    flags = ("--model-type", "internvl2-2b", "--model", again, "--model-dir", golden / "tiny")
+    assert rendered(run, *flags) == "internvl2-2b"
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (
+            ("--model-type", "internvl2-2b", "--model", "internvl2-8b"),
+            "--model and --model-type name two models: internvl2-8b is internvl2-8b, and internvl2-2b is internvl2-2b",
+        ),
+        (("--model-type", "tiny", "--model", CHECKPOINT, "--model-dir", CHECKPOINT), "name two folders"),
         (("--model", CHECKPOINT, "--model-dir", CHECKPOINT), "is a folder, and --model-dir names another"),
         (("--model", "internvl2-3b"), "Did you mean internvl2"),
         (("--model", "qwen2-vl-7b-instruct"), "is known, but no plugin here runs it"),

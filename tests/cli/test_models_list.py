@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run, registry_with
+from vlmplug.cli import main
 from vlmplug.memory import memory_needed
 from vlmplug.registry import load_registry
+from vlmplug.verification import CHECKS
 
 KEYS = {
     "model_type",
@@ -24,6 +27,7 @@ KEYS = {
     "aliases",
     "embedded",
     "verified",
+    "verification",
     "memory_needed",
 }
 
@@ -99,11 +103,8 @@ def test_the_table_of_what_fits_shows_the_memory(run: Run) -> None:
 
 def test_filters_combine(run: Run) -> None:
     both = names(run, "--family", "internvl2", "--modality", "video", "--fits", "8GB")
-    assert set(both) == (
-        set(names(run, "--family", "internvl2"))
-        & set(names(run, "--modality", "video"))
-        & set(names(run, "--fits", "8GB"))
-    )
+    flags = (("--family", "internvl2"), ("--modality", "video"), ("--fits", "8GB"))
+    assert set(both) == set.intersection(*(set(names(run, *given)) for given in flags))
     assert "internvl2-2b" in both
 
 
@@ -166,3 +167,37 @@ def test_a_type_without_a_shape_fits_nowhere(run: Run, tmp_path: Path) -> None:
     rows = {row["model_type"]: row for row in run("--registry", file, "models", "list", "--json").json}
     assert rows["mine"]["memory_needed"] is None
     assert '"mine"' not in run("--registry", file, "models", "list", "--fits", "9TB", "--json").out
+
+
+def test_what_is_verified_is_a_matrix_of_families_types_and_checks(run: Run) -> None:
+    families, types = run("models", "list", "--verified").out.split("\n\n")
+    titles = [word for check in CHECKS for word in check.upper().split()]
+    header, *rows = map(str.split, families.splitlines())
+    assert header == ["FAMILY", *titles]
+    assert "internvl2" in {row[0] for row in rows}
+    header, *rows = map(str.split, types.splitlines())
+    assert header == ["MODEL", "TYPE", "AS", *titles]
+    assert [row[0] for row in rows] == names(run, "--verified")
+    (row,) = (row for row in rows if row[0] == "internvl2-2b")
+    assert row[1:6] == ["internvl2-2b", "✓", "✓", "✓", "✓"]
+
+
+def test_the_matrix_and_the_page_say_the_same(run: Run) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "verification.md").read_text("utf-8")
+    for line in run("models", "list", "--verified", "--family", "internvl2").out.split("\n\n")[1].splitlines()[1:]:
+        name, *cells = line.split()
+        assert f"| `{name}` | `{cells[0]}` | {' | '.join(cells[1:])} |" in page
+
+
+def test_a_matrix_in_words_where_the_output_has_no_such_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(piped, encoding="cp1252", newline="\n"))
+    assert main(["models", "list", "--verified", "--family", "internvl2"]) == 0
+    header, row, *_ = piped.getvalue().decode("cp1252").splitlines()
+    assert row[header.index("PROMPT") :].startswith("verified")
+
+
+def test_each_check_stands_in_the_json(run: Run) -> None:
+    rows = {row["model_type"]: row["verification"] for row in run("models", "list", "--json").json}
+    assert rows["internvl2-2b"] == run("models", "show", "internvl2-2b", "--json").json["verification"]
+    assert [check["check"] for check in rows["cogagent-9b"]] == list(CHECKS)

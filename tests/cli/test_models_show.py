@@ -39,6 +39,12 @@ def test_show_tells_everything(run: Run) -> None:
     assert ":" in shown["declared"]
 
 
+def test_options_of_media_that_a_type_does_not_take_are_left_out(run: Run) -> None:
+    family = {option["name"]: option["media"] for option in record(run, "minicpm-v-v2_6-chat")["media_options"]}
+    own = {option["name"] for option in record(run, "minicpm-v-v2_5-chat")["media_options"]}
+    assert own == {name for name, media in family.items() if "image" in media} < set(family)
+
+
 def test_memory_by_weights_and_number_of_devices(run: Run) -> None:
     entry = load_registry().model_type("internvl2-1b")
     memory = {(row["weights_as"], row["tp"]): row for row in record(run, "internvl2-1b")["memory"]}

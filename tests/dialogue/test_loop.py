@@ -43,9 +43,11 @@ class OneModel:
         self.pipeline = pipeline
         self.started: list[str] = []
         self.broken = open_preparer("internvl2-2b", GOLDEN)
+        self.asked: list[tuple[str | None, Path | None]] = []
 
-    def prepare(self, name: str | None) -> Preparer:
+    def prepare(self, name: str | None, folder: Path | None = None) -> Preparer:
         """As `Models.prepare`."""
+        self.asked.append((name, folder))
         if name == "broken":
             return self.broken
         if name == "other":
@@ -173,6 +175,12 @@ def test_clips_and_tags_that_ask_for_their_file(models: OneModel) -> None:
     assert done.lines.prompts[1] == "<video> path or address: "
 
 
+def test_a_tag_for_which_no_file_is_named_is_text(models: OneModel) -> None:
+    done = talk(models, "/render Is <image> a tag?", "", "Is <image> a tag?", "")
+    assert "Is <image> a tag?" in done.screen.said[0]
+    assert (len(done.screen.answers), done.screen.errors) == (1, [])
+
+
 def test_clear_forgets_and_reset_system_reads_another_prompt(models: OneModel) -> None:
     done = talk(models, "Hello", "clear", "reset-system", "You count.", "/render Hi", "reset-system", "", "/render Hi")
     assert done.session.chat.messages == ()
@@ -231,6 +239,13 @@ def test_another_model_goes_on_with_what_was_said(models: OneModel) -> None:
     assert done.screen.notes[-1] == "internvl2-tiny answers"
     assert [turn.token_ids for turn in done.session.chat.messages] == [None, None]
     assert "x80</img>\nHow many shapes are there?" in done.screen.said[0]
+
+
+def test_a_model_and_its_folder(models: OneModel, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    talk(models, f"/model other {folder}", f"/model {folder}", "/model no such", "/model other")
+    assert models.asked[1:] == [("other", folder), (str(folder), None), ("no such", None), ("other", None)]
 
 
 def test_a_model_that_does_not_start_leaves_the_old_one(models: OneModel) -> None:

@@ -88,7 +88,6 @@ class TestHostileRequests:
             {"temperature": 1.0, "seed": -1},
             {"temperature": 1.0, "seed": 2**80},
             {"stop_ids": tuple(range(570, 576))},
-            {"stop_words": ("",)},
             {"max_new_tokens": 1},
         ],
         ids=str,

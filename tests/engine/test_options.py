@@ -23,11 +23,19 @@ from vlmplug.errors import EngineOptionError
         ("session_length", 0),
         ("threads", 0),
         ("threads", 1025),
+        ("seed", "a"),
+        ("seed", 1.5),
+        ("seed", True),
     ],
 )
 def test_engine_option_out_of_range(field: str, value: object) -> None:
     with pytest.raises(EngineOptionError, match=f"{field} is {value}|{field} is '{value}'"):
         EngineOptions(**{field: value})  # type: ignore[arg-type]
+
+
+def test_a_scheduler_that_is_none() -> None:
+    with pytest.raises(EngineOptionError, match="scheduler is of type dict"):
+        EngineOptions(scheduler={"eager": True})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def test_a_prompt_without_room_for_an_answer_says_how_long_it_is(model: FamilyMo
         check_request(EngineRequest(PROMPT, Sampling()), model, longest)
 
 
+def test_a_prompt_of_text_alone_is_not_told_about_pictures(model: FamilyModel) -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        check_request(EngineRequest(EngineInput((1,) * 9), Sampling()), model, 5)
+    assert str(caught.value) == (
+        "The prompt takes 9 tokens, and prompt and answer may take 5. "
+        "Shorten the text or the history, or allow a longer session, where the model does."
+    )
+
+
 @pytest.mark.parametrize("sampling", [{"logprobs": 577}, {"stop_ids": (576,)}, {"json_schema": {"type": "x"}}], ids=str)
 def test_settings_that_could_stop_the_engine_are_refused(model: FamilyModel, sampling: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=next(iter(sampling))):

@@ -160,15 +160,19 @@ def conversation_of(arguments: argparse.Namespace) -> Conversation:
     """One question, with its pictures and clips in front, opened, and the system prompt if there is one.
 
     :raises MediaError: a file that cannot be read; named by its flag. :raises OptionError: there is nothing to ask.
+    :raises PlacementError: tags of the question for which there is no file, where tags are places.
     """
     from vlmplug.conversation import Conversation, system_message, user_message
     from vlmplug.media import open_clip, open_picture
+    from vlmplug.media_places import check_places
 
     if not (arguments.question.strip() or arguments.image or arguments.video):
         raise OptionError("The question is empty.", "Ask something, or name a picture with --image.")
     images = tuple(open_picture(file, _named("--image", file)) for file in arguments.image)
     videos = tuple(open_clip(file, _named("--video", file)) for file in arguments.video)
     question = user_message(arguments.question, images, videos)
+    if arguments.placement == "beside":
+        check_places(question)
     system = () if arguments.system is None else (system_message(arguments.system),)
     return Conversation((*system, question))
 

@@ -10,6 +10,8 @@ from vlmplug.chat import ChatSettings
 from vlmplug.cli.flags import prompt_options_of
 from vlmplug.cli.infer_models import FlagModels
 from vlmplug.cli.infer_screen import Screen
+from vlmplug.cli.output import print_error
+from vlmplug.cli.parser import NO_SENSE
 from vlmplug.cli.turn_log import TurnLog
 from vlmplug.conversation import ImagePart, VideoPart
 from vlmplug.dialogue.entry import COMMANDS, WORDS
@@ -27,13 +29,17 @@ _HISTORY = "infer_history"
 
 
 def hold_dialogue(arguments: argparse.Namespace) -> int:
-    """Answers lines until they end. Returns 1 where nobody was at a terminal and something went wrong, else 0.
+    """Answers lines until they end. Returns 1 where nobody was at a terminal and something went wrong, and 2 where
+    nothing was asked there, else 0.
 
     :raises VlmplugError: what keeps the model from being loaded.
     """
     lines, first = _lines(), _first_turn(arguments)
     settings, models, log = _settings_of(arguments), FlagModels(arguments), TurnLog(arguments)
     screen = Screen(arguments)
+    if isinstance(lines, StreamLines) and not sys.stdin.isatty() and not lines.begins():
+        print_error(OptionError("Nothing was asked: the standard input is empty.", _how_to_ask(arguments)))
+        return NO_SENSE
     with Session(models, settings) as session:
 
         def finished(turn: Turn, answer: Answer) -> None:
@@ -44,6 +50,14 @@ def hold_dialogue(arguments: argparse.Namespace) -> int:
         dialogue = Dialogue(session, lines, screen, first, finished)
         dialogue.run()
     return int(dialogue.errors > 0 and not lines.interactive)
+
+
+def _how_to_ask(arguments: argparse.Namespace) -> str:
+    """The remedy; a question behind --stop-words is taken for one of them."""
+    words: list[str] = arguments.stop_words
+    if words and " " in words[-1].strip():
+        return f"If {words[-1]!r} is the question, write -- in front of it: all up to a flag are stop words."
+    return "Ask: vlmplug infer QUESTION, or write questions to the standard input, one a line."
 
 
 def _first_turn(arguments: argparse.Namespace) -> Turn:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vlmplug.box_drawing import with_boxes
+from vlmplug.cli.output_file import check_folder
 from vlmplug.errors import OptionError
 from vlmplug.media import Picture
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Drawing:
     """A picture to draw on, and the file that it goes to.
 
-    :raises OptionError: the model names no places, the question has no picture, or the file's name says no format that
-        can be written; found before a model is loaded.
+    :raises OptionError: the model names no places, the question has no picture, the file exists, has no folder, or a
+        name that says no format that can be written; found before a model is loaded.
     """
 
     def __init__(self, file: Path, preparer: Preparer, request: Request) -> None:
@@ -29,6 +30,9 @@ class Drawing:
         formats = Image.registered_extensions()
         if formats.get(file.suffix.lower()) not in Image.SAVE:
             raise OptionError(f"--draw {file}: no known format of pictures.", "Write FILE.png or FILE.jpg.")
+        check_folder(file, "--draw")
+        if file.exists():  # it may be the picture itself
+            raise OptionError(f"--draw {file}: the file exists.", "Choose another name.")
         media = preparer.opened(request).conversation.media
         pictures = [part.source.image for part in media if isinstance(part.source, Picture)]
         if not pictures:
@@ -40,8 +44,10 @@ class Drawing:
 
         :raises OptionError: it cannot be written.
         """
+        drawn = with_boxes(self._picture, answer.boxes)
         try:
-            with_boxes(self._picture, answer.boxes).save(self._file)
+            with self._file.open("xb") as stream:
+                drawn.save(stream, Image.registered_extensions()[self._file.suffix.lower()])
         except OSError as error:
             raise OptionError(f"--draw {self._file}: {error.strerror or error}.", "Name another file.") from error
         count = len(answer.boxes)

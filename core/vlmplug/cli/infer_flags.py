@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import QUESTION, add_json_flag, add_request_flags, read_json_object
 from vlmplug.cli.hub_flags import add_hub_flags
+from vlmplug.cli.model_choice import is_folder
 from vlmplug.cli.swift_flags import add_swift_flags
 from vlmplug.errors import OptionError
 
@@ -159,7 +160,7 @@ def settle_model_flags(arguments: argparse.Namespace) -> None:
     """
     places = {"--model-dir": arguments.model_dir, "--ckpt-dir": arguments.ckpt_dir}
     named: str | None = arguments.model_id_or_path
-    if named is not None and Path(named).expanduser().is_dir():
+    if named is not None and is_folder(named):
         places["--model-id-or-path"] = Path(named).expanduser()
         named = None
     given = {flag: place for flag, place in places.items() if place is not None}
@@ -168,7 +169,8 @@ def settle_model_flags(arguments: argparse.Namespace) -> None:
         raise OptionError(f"{' and '.join(both)} name two places.", "Keep one.")
     arguments.model_dir = next(iter(given.values()), None)
     arguments.revision = arguments.revision or arguments.model_revision
-    arguments.expected_type = arguments.model if named else None
+    if named is not None and arguments.model is not None:
+        raise OptionError("--model-id-or-path and --model both name a model.", "Leave one of them out.")
     arguments.model = named or arguments.model
     if arguments.model_dir is not None and (arguments.model_dir / "adapter_config.json").is_file():
         raise OptionError(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmplug.checkpoint import open_source
 from vlmplug.cli.flags import host_options_of, registry_of
 from vlmplug.cli.hub_flags import hub_options_of
 from vlmplug.cli.infer_flags import TRUNCATION_LEFT, engine_options_of, sampling_of, schema_of
-from vlmplug.cli.model_choice import chosen_model, resolution_of
+from vlmplug.cli.model_choice import chosen_model
 from vlmplug.compat.swift.limit import TruncatingPreparer
-from vlmplug.errors import OptionError
 from vlmplug.host import PluginHost
 from vlmplug.pipeline import Pipeline, Preparer
 
 if TYPE_CHECKING:
-    from vlmplug.cli.model_choice import ModelChoice
     from vlmplug.sampling import Sampling
 
 
@@ -33,13 +32,13 @@ class FlagModels:
         self._engine = engine_options_of(arguments)
         self._registry = registry_of(arguments)
 
-    def prepare(self, name: str | None = None) -> Preparer:
+    def prepare(self, name: str | None = None, folder: Path | None = None) -> Preparer:
         """Everything of a model up to the engine; None: the one that the flags name."""
         arguments = self._arguments
         if name is not None:
-            other = {"model": name, "model_dir": None, "revision": None, "expected_type": None}
+            other = {"model": name, "model_type": None, "model_dir": folder, "revision": None}
             arguments = argparse.Namespace(**{**vars(arguments), **other})
-        chosen = self._chosen(arguments)
+        chosen = chosen_model(arguments, self._registry)
         hub = hub_options_of(arguments, chosen.reference)
         plugins = PluginHost(self._registry, host_options_of(arguments))
         model = plugins.load_model(open_source(self._registry, chosen.model_type, chosen.folder, hub))
@@ -54,13 +53,3 @@ class FlagModels:
     def sampling(self, preparer: Preparer) -> Sampling:
         """What the flags say, and else the checkpoint."""
         return sampling_of(self._arguments, preparer.model.sampling, self._schema)
-
-    def _chosen(self, arguments: argparse.Namespace) -> ModelChoice:
-        chosen = chosen_model(arguments, self._registry)
-        expected = arguments.expected_type
-        if expected is not None and resolution_of(self._registry, expected).unique().name != chosen.model_type:
-            raise OptionError(
-                f"--model-id-or-path {arguments.model} is {chosen.model_type}, and --model-type is {expected}.",
-                "Leave --model-type out, or give the folder.",
-            )
-        return chosen

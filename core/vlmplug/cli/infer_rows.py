@@ -17,6 +17,7 @@ from vlmplug.cli.flags import prompt_options_of
 from vlmplug.cli.infer_flags import DELETE
 from vlmplug.cli.infer_models import FlagModels
 from vlmplug.cli.output import remark
+from vlmplug.cli.output_file import check_folder
 from vlmplug.compat.swift.request import RequestDefaults
 from vlmplug.errors import OptionError
 from vlmplug.rows.answering import Reader, RowRun, result_of, told_of
@@ -65,12 +66,13 @@ def answer_files(arguments: argparse.Namespace) -> int:
 def _targets(arguments: argparse.Namespace) -> dict[Path, Path | None]:
     """Where the results of each file go; None: to the standard output.
 
-    :raises OptionError: the results of two files would go to one.
+    :raises OptionError: the results of two files would go to one, or there is no folder for ``--output``.
     """
     sources: Sequence[Path] = arguments.val_dataset
     if not arguments.save_result:
         return dict.fromkeys(sources)
     if arguments.output:
+        check_folder(arguments.output, "--output")
         targets = [arguments.output for _ in sources]
     else:
         targets = [(arguments.result_dir or _FOLDER) / f"{source.stem}.jsonl" for source in sources]

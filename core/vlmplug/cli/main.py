@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from vlmplug.cli.commands import program_parser
+from vlmplug.cli.parser import CommandParser
 from vlmplug.errors import GoldenSetError, VlmplugError
 
 #: Objects that are made before the first look for garbage; Python's 700 take a tenth of the time of a short command.
@@ -63,20 +64,22 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     arguments, unknown = program_parser().parse_known_args(_spelled(argv))
     arguments.argv = tuple(argv)
     if unknown:
-        command: argparse.ArgumentParser = arguments.command
-        command.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown, command)}")
+        command: CommandParser = arguments.command
+        command.fail(f"unrecognized arguments: {' '.join(unknown)}", _meant(unknown, command))
     return arguments
 
 
-def _meant(unknown: Sequence[str], command: argparse.ArgumentParser) -> str:
-    """The flags of a command that look like those that it does not have."""
+def _meant(unknown: Sequence[str], command: CommandParser) -> str:
+    """The remedy: the flags of a command that look like those that it does not have."""
     import re
 
     from vlmplug.nearest import nearest
 
     flags = re.findall(r"--[a-z][a-z-]*", command.format_help() + program_parser().format_help())
+    if any(word.partition("=")[0] in flags for word in unknown):
+        return "Write flags in front of --; what follows it is text."
     near = [found for word in unknown if word.startswith("--") for found in nearest(word.partition("=")[0], flags, 1)]
-    return f" (did you mean {' and '.join(near)}?)" if near else ""
+    return f"Did you mean {' and '.join(near)}?" if near else f"See `{command.prog} --help`."
 
 
 def _run(arguments: argparse.Namespace) -> int:

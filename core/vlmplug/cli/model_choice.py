@@ -1,4 +1,4 @@
-"""Which model a command means: ``--model`` and ``--model-dir``, else the default of the registry."""
+"""Which model a command means: ``--model``, ``--model-type`` and ``--model-dir``, else the default of the registry."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ class ModelChoice:
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """``--model``, of which ``--model-type`` is the older name, and ``--model-dir``."""
-    parser.add_argument(
-        "--model", "--model-type", metavar="TYPE", help=f"{_ACCEPTED}; default: see `vlmplug models default`"
-    )
+    parser.add_argument("--model", metavar="TYPE", help=f"{_ACCEPTED}; default: see `vlmplug models default`")
+    parser.add_argument("--model-type", metavar="TYPE", help="the same; beside it, --model may name the folder")
     parser.add_argument("--model-dir", type=Path, metavar="DIR", help="folder of the checkpoint")
 
 
@@ -41,21 +40,48 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_model(arguments: argparse.Namespace, registry: Registry) -> ModelChoice:
-    """The model that the flags mean. A folder without ``--model`` is looked into.
+    """The model that the flags mean. A folder without a model type is looked into.
 
     :raises RegistryError: it leads to no model type, or to several. :raises CheckpointError: a folder of no use.
-    :raises OptionError: two folders are named.
+    :raises OptionError: two folders or two model types are named.
     """
+    if arguments.model is not None and arguments.model_type is not None:
+        return _both(registry, arguments)
+    named = arguments.model_type if arguments.model is None else arguments.model
+    return _one(registry, named, arguments.model_dir)
+
+
+def _both(registry: Registry, arguments: argparse.Namespace) -> ModelChoice:
+    """``--model-type`` beside ``--model``: the type of a folder that the other names, or the same model again."""
+    name, model_type = arguments.model, arguments.model_type
+    if is_folder(name):
+        if arguments.model_dir is not None:
+            raise OptionError(f"--model {name} and --model-dir name two folders.", "Keep one.")
+        return _one(registry, model_type, Path(name).expanduser())
+    chosen, again = _one(registry, name, arguments.model_dir), resolution_of(registry, model_type).unique().name
+    if chosen.model_type != again:
+        raise OptionError(
+            f"--model and --model-type name two models: {name} is {chosen.model_type}, and {model_type} is {again}.",
+            "Leave one of them out.",
+        )
+    return chosen
+
+
+def is_folder(name: str) -> bool:
+    """Whether what names a model is a folder that is here."""
+    return Path(name).expanduser().is_dir()
+
+
+def _one(registry: Registry, name: str | None, folder: Path | None) -> ModelChoice:
     from vlmplug.resolve import resolve_folder
 
-    folder: Path | None = arguments.model_dir
-    if arguments.model is None and folder is not None:
+    if name is None and folder is not None:
         found = resolve_folder(registry, folder)
         return ModelChoice(found.unique().name, found.folder)
-    found = resolution_of(registry, arguments.model)
+    found = resolution_of(registry, name)
     if folder is not None and found.folder is not None:
         raise OptionError(
-            f"--model {arguments.model} is a folder, and --model-dir names another.",
+            f"--model {name} is a folder, and --model-dir names another.",
             "Leave one of them out, or name a model type with --model.",
         )
     place = folder or found.folder

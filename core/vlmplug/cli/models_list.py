@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import add_json_flag, registry_of
@@ -22,7 +22,7 @@ def add_flags(parser: CommandParser) -> None:
     """Fills the parser of ``models list``."""
     parser.add_argument("--family", metavar="NAME", help="only those of this family")
     parser.add_argument("--modality", action="append", default=[], metavar="NAME", help="only those that take it")
-    parser.add_argument("--verified", action="store_true", help="only those that recorded runs verify")
+    parser.add_argument("--verified", action="store_true", help="those that recorded runs verify, and by which checks")
     parser.add_argument("--fits", metavar="SIZE", help="only those that one device with that memory holds: 24GB")
     parser.add_argument("--known", action="store_true", help="instead, those that are known, but that no plugin runs")
     parser.set_defaults(run=_list)
@@ -43,8 +43,9 @@ def _list_types(arguments: argparse.Namespace, registry: Registry) -> None:
     keeps = _filters(arguments, registry)
     types = [entry for entry in registry.model_types.values() if all(keep(entry) for keep in keeps)]
     if arguments.json:
-        verified = verified_types(registry)
-        print_json([type_record(entry, entry.name in verified) for entry in types])
+        print_json(list(_records(registry, types)))
+    elif types and arguments.verified:
+        _print_verified(arguments, registry, types)
     elif types:
         _print_types(arguments, types)
     if not types:
@@ -99,12 +100,10 @@ def memory_of(entry: ModelType) -> int | None:
 
 def verified_types(registry: Registry) -> frozenset[str]:
     """The model types that recorded runs verify."""
-    from vlmplug.verification import read_verification
+    from vlmplug.verification_matrix import VerificationMatrix
 
-    owners = {family.name: family.plugin for family in registry.families.values()}
-    read = {plugin: read_verification(registry.plugins[plugin]) for plugin in set(owners.values())}
-    types = [entry for entry in registry.model_types.values() if entry.family in owners]
-    return frozenset(entry.name for entry in types if read[owners[entry.family]].verified(entry))
+    matrix = VerificationMatrix(registry)
+    return frozenset(entry.name for entry in registry.model_types.values() if matrix.verified(entry))
 
 
 def type_record(entry: ModelType, verified: bool) -> dict[str, Any]:
@@ -124,6 +123,22 @@ def type_record(entry: ModelType, verified: bool) -> dict[str, Any]:
         "verified": verified,
         "memory_needed": memory_of(entry),
     }
+
+
+def _records(registry: Registry, types: Iterable[ModelType]) -> Iterator[dict[str, Any]]:
+    from vlmplug.cli.models_verified import outcome_records
+    from vlmplug.verification_matrix import VerificationMatrix
+
+    matrix = VerificationMatrix(registry)
+    for entry in types:
+        yield {**type_record(entry, matrix.verified(entry)), "verification": outcome_records(matrix.of(entry))}
+
+
+def _print_verified(arguments: argparse.Namespace, registry: Registry, types: Sequence[ModelType]) -> None:
+    from vlmplug.cli.models_verified import print_matrix
+    from vlmplug.verification_matrix import VerificationMatrix
+
+    print_matrix(arguments, VerificationMatrix(registry), types)
 
 
 def _print_types(arguments: argparse.Namespace, types: Iterable[ModelType]) -> None:

@@ -10,6 +10,7 @@ from vlmplug.byte_size import gibibytes
 from vlmplug.cli.flags import add_json_flag, registry_of
 from vlmplug.cli.model_choice import add_model_argument, resolution_of
 from vlmplug.cli.models_list import type_record
+from vlmplug.cli.models_verified import STATE_STYLES, outcome_records
 from vlmplug.cli.output import print_facts, print_json, print_table
 from vlmplug.cli.parser import CommandParser
 from vlmplug.memory import CONTEXT_TOKENS, Memory, Setup, WeightType, memory_needed
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _WEIGHTS: Mapping[WeightType, str] = {"float32": "float32", "bfloat16": "bfloat16, float16", "awq": "4-bit AWQ"}
 _DEVICES = (1, 2, 4)
-_STATE_STYLES = {"verified": "good", "failed": "bad", "outdated": "doubtful", "not run": "dim"}
 #: What `ModelType.shape` and the like are called in a manifest and shown as a whole.
 _WHOLE = ("shape", "aliases", "modalities")
 
@@ -122,7 +122,7 @@ def _missing(shown: _Shown) -> Iterator[str]:
 def _tables(shown: _Shown) -> Iterator[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
     tokens = min(CONTEXT_TOKENS, shown.entry.context_length)
     yield (f"MEMORY OF A DEVICE, {tokens:,} TOKENS", *(f"TP {tp}" for tp in _DEVICES)), list(_memory_rows(shown.entry))
-    options = list(_options(shown.family.media_options.values()))
+    options = list(_options(_media_options(shown)))
     yield ("MEDIA OPTION", "FOR", "VALUE", "DEFAULT", "WHAT IT DOES"), options
     outcomes = shown.verification.of(shown.entry).items()
     yield ("CHECK", "STATE", "CASES", "RUN"), [_outcome(check, outcome) for check, outcome in outcomes]
@@ -134,6 +134,11 @@ def _memory_rows(entry: ModelType) -> Iterator[tuple[object, ...]]:
         needed = [memory_needed(entry, Setup(weights, tp)) for tp in _DEVICES]
         if any(needed):
             yield title, *(gibibytes(memory.total) if memory else "-" for memory in needed)
+
+
+def _media_options(shown: _Shown) -> list[MediaOption]:
+    """Those of its family that apply to what it takes."""
+    return [option for option in shown.family.media_options.values() if set(option.media) & set(shown.entry.modalities)]
 
 
 def _options(options: Iterable[MediaOption]) -> Iterator[tuple[object, ...]]:
@@ -151,7 +156,7 @@ def _outcome(check: str, outcome: Outcome) -> tuple[object, ...]:
     run = outcome.records[0].run if outcome.records else None
     said = f"{run.date[:10]}, {run.machine}, {run.dtype}" if run else ""
     cases = f"{outcome.passed} of {outcome.passed + outcome.failed}" if run else ""
-    return check, Painted(str(outcome), _STATE_STYLES[outcome.state]), cases, said
+    return check, Painted(str(outcome), STATE_STYLES[outcome.state]), cases, said
 
 
 def _record(shown: _Shown) -> dict[str, Any]:
@@ -167,8 +172,8 @@ def _record(shown: _Shown) -> dict[str, Any]:
         "limits": dict(vars(entry.limits)),
         "requires": [{"distribution": name, "versions": versions} for name, versions in entry.requires.items()],
         "memory": list(_memory_records(entry)),
-        "media_options": [_option_record(option) for option in family.media_options.values()],
-        "verification": [_outcome_record(*found) for found in shown.verification.of(entry).items()],
+        "media_options": [_option_record(option) for option in _media_options(shown)],
+        "verification": outcome_records(shown.verification.of(entry)),
         "declared": str(entry.source),
         "sources": [
             {"value": key, "layer": source.layer, "file": str(source.file), "line": source.line}
@@ -193,9 +198,3 @@ def _bytes(needed: Memory) -> dict[str, int]:
 def _option_record(option: MediaOption) -> dict[str, Any]:
     record = dict(vars(option))
     return {**record, "words": list(option.words), "media": list(option.media), "expected": option.expected}
-
-
-def _outcome_record(check: str, outcome: Outcome) -> dict[str, Any]:
-    told = outcome.document()
-    del told["versions"]
-    return {"check": check, **told}

@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, overload
+from typing import Any, NoReturn, TypeVar, overload
 
 _COLUMNS = 80
+#: The exit code of a command that makes no sense.
+NO_SENSE = 2
 
 _Arguments = TypeVar("_Arguments")
 
@@ -49,6 +51,14 @@ class CommandParser(argparse.ArgumentParser):
         """As `argparse.ArgumentParser.parse_known_args`."""
         self.fill()
         return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program; as every error of a command, in two lines."""
+        self.fail(message, f"See `{self.prog} --help`.")
+
+    def fail(self, problem: str, fix: str) -> NoReturn:
+        """As `error`, with another way to mend it."""
+        self.exit(NO_SENSE, f"error: {problem}\nfix: {fix}\n")
 
     def format_usage(self) -> str:
         """As `argparse.ArgumentParser.format_usage`."""

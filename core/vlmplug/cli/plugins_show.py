@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from vlmplug.cli.flags import add_json_flag, registry_of
+from vlmplug.cli.models_verified import STATE_STYLES, outcome_records
 from vlmplug.cli.output import print_facts, print_json, print_table
 from vlmplug.cli.parser import CommandParser
 from vlmplug.cli.plugins_list import STYLES, model_types_of, plugin_document
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from vlmplug.verification import Outcome, Verification
 
 _IMPORT_SECONDS = 60.0
-_STATES = {"verified": "good", "failed": "bad", "outdated": "doubtful", "not run": "dim"}
 
 
 def add_flags(parser: CommandParser) -> None:
@@ -66,17 +66,11 @@ def _document(
         "implements": list(loaded.hooks) if loaded else [],
         "wraps": list(loaded.wrappers) if loaded else [],
         "verification": [
-            {"family": name, "checks": [_check_document(*found) for found in outcomes.items()]}
+            {"family": name, "checks": outcome_records(outcomes)}
             for name, outcomes in _outcomes(registry, record, verification).items()
         ],
         "verification_problems": list(verification.problems),
     }
-
-
-def _check_document(check: str, outcome: Outcome) -> dict[str, Any]:
-    told = outcome.document()
-    del told["versions"]
-    return {"check": check, **told}
 
 
 def _facts(
@@ -145,4 +139,4 @@ def _print_verification(
 
 
 def _painted(outcome: Outcome) -> Painted:
-    return Painted(str(outcome), _STATES[outcome.state])
+    return Painted(str(outcome), STATE_STYLES[outcome.state])

@@ -112,6 +112,7 @@ def prompt_text(model: FamilyModel, prepared: Prepared) -> str:
 def _shown(model: FamilyModel, prepared: Prepared) -> Iterator[str]:
     """The prompt's own texts as they are; what stands around and between the media as its ids say."""
     ids, end = prepared.engine_input.input_ids, len(model.tokenizer.bos_ids)
+    yield _decoded(model, model.tokenizer.bos_ids)
     *texts, last = _between_slots(model, prepared.prompt)
     for text, spans in zip(texts, _slot_spans(prepared), strict=True):
         yield _around(model, ids[end : spans[0].start], text)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlmplug.cli.output_file import check_folder
 from vlmplug.errors import OptionError
 
 if TYPE_CHECKING:
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 
 class TurnLog:
-    """Adds a row a turn to ``--output``, or to a new file in ``--result-dir``; without either it does nothing."""
+    """Adds a row a turn to ``--output``, or to a new file in ``--result-dir``; without either it does nothing.
+
+    :raises OptionError: there is no folder for ``--output``. That of ``--result-dir`` is made.
+    """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._file: Path | None = None
         if arguments.save_result and (arguments.output or arguments.result_dir):
+            if arguments.output:
+                check_folder(arguments.output, "--output")
             self._file = arguments.output or arguments.result_dir / time.strftime("%Y%m%d-%H%M%S.jsonl")
 
     def add(self, messages: Sequence[Message], response: str) -> None:

@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "help": ("", "show this list"),
     "save": ("FILE", "write the conversation; FILE.jsonl: add it as a row that --val-dataset takes"),
     "render": ("[TEXT]", "show the exact prompt that TEXT would have now, or that the last question had"),
-    "model": ("[MODEL]", "go on with another model, or show which one answers"),
+    "model": ("[MODEL [FOLDER]]", "go on with another model, or show which one answers"),
 }
 _MEDIA = (
     "Pictures and clips: write or drag their path or address into the line, or <img>PATH</img>, <video>PATH</video>.",

@@ -150,7 +150,7 @@ class Dialogue:
 
     def _model(self, name: str) -> None:
         if name:
-            self._session.change_model(name)
+            self._session.change_model(*_model_and_folder(name))
         self._screen.note(f"{self._session.preparer.model.model_type} answers")
 
     def _ask(self, text: str) -> None:
@@ -186,6 +186,15 @@ class Dialogue:
             dropped = [one for one in read_line(written).media if one.medium == medium]
             found += dropped or [Dropped(medium, str(Path(written).expanduser()))]
         return found
+
+
+def _model_and_folder(text: str) -> tuple[str, Path | None]:
+    """What ``/model`` names: a model, and the folder of its checkpoint where one stands behind it."""
+    name, _, behind = text.partition(" ")
+    folder = Path(behind.strip()).expanduser()
+    if not behind.strip() or Path(text).expanduser().is_dir() or not folder.is_dir():
+        return text, None
+    return name, folder
 
 
 def _picture(found: Dropped) -> ImagePart:

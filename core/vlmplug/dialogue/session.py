@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from vlmplug.answer_stream import Deltas
@@ -11,15 +12,18 @@ from vlmplug.chat import Chat, ChatSettings
 from vlmplug.conversation import Conversation, ImagePart, Message, PromptOptions, VideoPart
 from vlmplug.errors import ConversationError, EngineStoppedError, VlmplugError
 from vlmplug.pipeline import Pipeline, Prepared, Preparer, Request
-from vlmplug.question import Question
+from vlmplug.question import user_turn
 from vlmplug.sampling import Sampling
 
 
 class Models(Protocol):
     """Finds and starts models, and says how each is sampled."""
 
-    def prepare(self, name: str | None) -> Preparer:
-        """Everything of a model up to the engine; None: the one that the program was started with."""
+    def prepare(self, name: str | None, folder: Path | None = None) -> Preparer:
+        """Everything of a model up to the engine; None: the one that the program was started with.
+
+        :param folder: its checkpoint, if it is named.
+        """
 
     def start(self, preparer: Preparer) -> Pipeline:
         """The engine, loaded."""
@@ -35,6 +39,14 @@ class Turn:
     text: str
     images: Sequence[ImagePart] = ()
     videos: Sequence[VideoPart] = ()
+
+    @property
+    def message(self) -> Message:
+        """The user's turn; a tag without a picture is text, because somebody was asked for one and gave none.
+
+        :raises ConversationError: there is nothing at all.
+        """
+        return user_turn(self.text, list(self.images), list(self.videos))
 
 
 class Session:
@@ -62,19 +74,19 @@ class Session:
         """
         if self._pipeline is None:
             raise EngineStoppedError("No model is loaded.", "Load one: /model MODEL.")
-        return self.chat.stream(turn.text, images=turn.images, videos=turn.videos)
+        return self.chat.stream_turn(turn.message)
 
     def set_system(self, system: str | None) -> None:
         """Another system prompt (None: the family's own); what was said is forgotten."""
         self._settings = replace(self._settings, system=system)
         self.chat = self._new_chat(())
 
-    def change_model(self, name: str) -> None:
+    def change_model(self, name: str, folder: Path | None = None) -> None:
         """Goes on with another model, which sees what was said and shown as text and media.
 
         :raises VlmplugError: it cannot be loaded; then the old one goes on.
         """
-        preparer = self._models.prepare(name)
+        preparer = self._models.prepare(name, folder)
         sampling = self._models.sampling(preparer)
         self.close()  # before the other one is started: one device seldom has room for both
         try:
@@ -95,8 +107,7 @@ class Session:
                 raise ConversationError("Nothing has been asked yet.", "Write /render TEXT.")
             messages = self.chat.messages[:-1]
         else:
-            asked = Question(turn.text, list(turn.images), list(turn.videos))
-            messages = (*self.chat.messages, asked.message)
+            messages = (*self.chat.messages, turn.message)
         settings = self._settings
         options = PromptOptions(settings.placement, settings.parse_special_tokens, settings.media_options)
         return self._preparer.prepare(Request(Conversation(messages), options))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vlmplug.checked_type import check_type
 from vlmplug.errors import EngineOptionError
-from vlmplug.number import check_whole
+from vlmplug.number import check_whole, is_whole
 
 Device = Literal["auto", "cuda", "cpu"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -100,6 +101,9 @@ class EngineOptions:
             check_whole("session_length", self.session_length, 1, error=EngineOptionError)
         if self.threads is not None:
             check_whole("threads", self.threads, 1, MOST_THREADS, EngineOptionError)
+        if self.seed is not None and not is_whole(self.seed):
+            raise EngineOptionError(f"seed is {self.seed!r}.", "Give a whole number.")
+        check_type("scheduler", self.scheduler, SchedulerOptions, "Write SchedulerOptions(…).", EngineOptionError)
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

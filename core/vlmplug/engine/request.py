@@ -42,16 +42,21 @@ def check_request(request: EngineRequest, model: FamilyModel, longest: int) -> N
     if not ids:
         raise RequestError("The prompt has no tokens.", "Render it with the family's hooks.")
     if len(ids) >= longest:
-        media = request.input.media_tokens
-        raise ContextLengthError(
-            f"The prompt takes {len(ids)} tokens ({media} of them media), and prompt and answer may take {longest}.",
-            "Shorten the text or the history, use fewer or smaller pictures (max_num), or a longer session.",
-        )
+        raise _too_long(len(ids), request.input.media_tokens, longest)
     if min(ids) < 0 or max(ids) >= vocabulary:
         raise RequestError(f"The prompt holds ids outside 0..{vocabulary - 1}.", "Check the plugin's inject hook.")
     _check_spans(request.input)
     check_positions(request.input, model.own_positions)
     _check_sampling(request.sampling, vocabulary)
+
+
+def _too_long(tokens: int, media: int, longest: int) -> ContextLengthError:
+    told = f" ({media} of them media)" if media else ""
+    fewer = " give fewer or smaller pictures or clips," if media else ""
+    return ContextLengthError(
+        f"The prompt takes {tokens} tokens{told}, and prompt and answer may take {longest}.",
+        f"Shorten the text or the history,{fewer} or allow a longer session, where the model does.",
+    )
 
 
 def _check_sampling(sampling: Sampling, vocabulary: int) -> None:

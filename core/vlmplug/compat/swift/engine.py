@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from vlmplug.checked_type import check_type
 from vlmplug.checkpoint import open_source
 from vlmplug.compat.swift.catalogue import CATALOGUE, RegisteredModel
 from vlmplug.compat.swift.engine_kwargs import SwiftEngineSettings
@@ -119,6 +120,7 @@ def get_lmdeploy_engine(
     :raises EngineError: the engine cannot be started.
     """
     refuse_unknown("get_lmdeploy_engine", kwargs, ("model_dir",))
+    check_type("model_type", model_type, str, "Give one of ModelType.")
     settings = SwiftEngineSettings(tp, cache_max_entry_count, quant_policy, vision_batch_size, engine_kwargs or {})
     registered = CATALOGUE.models.get(model_type, RegisteredModel({}))
     options = settings.options(registered.dtype)
