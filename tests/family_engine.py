@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from vlmplug.compat.swift import get_lmdeploy_engine, get_template, inference_lmdeploy
 from vlmplug.conversation import Conversation, Message
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.model import EngineInput
@@ -82,3 +83,19 @@ def remembered(native: Native) -> Expected:
         return known[key]
 
     return tokens
+
+
+def swift_answers(model_type: str, template_type: str, folder: Path, picture: Path) -> list[str]:
+    """What ms-swift's calls answer with a picture in a tag's place, inside of a tag and beside a text, and without."""
+    settings = {"device_type": "cpu"}
+    with get_lmdeploy_engine(model_type, model_id_or_path=str(folder), engine_kwargs=settings) as engine:
+        template = get_template(template_type, engine.hf_tokenizer)
+        engine.generation_config.max_new_tokens = 4
+        engine.generation_config.temperature = 0
+        rows = [
+            {"query": "<image>Is it dark?", "images": [str(picture)]},
+            {"query": f"<img>{picture}</img>Is it dark?"},
+            {"query": "Is it dark?", "images": [str(picture)]},
+            {"query": "Is it dark?"},
+        ]
+        return [row["response"] for row in inference_lmdeploy(engine, template, rows)]

@@ -66,3 +66,14 @@ def registry_with(tmp_path: Path, licence: str) -> Path:
     file = tmp_path / "registry.yaml"
     file.write_text("registry: 1\nplugins: {mine: {manifest: manifest.yaml}}\n")
     return file
+
+
+@pytest.fixture
+def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading a model fails the test."""
+    import vlmplug.cli.infer_models
+
+    def load(*arguments: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(vlmplug.cli.infer_models, "Pipeline", load)

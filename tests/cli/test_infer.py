@@ -26,17 +26,6 @@ def test_one_record_and_the_same_text_as_a_stream(run: Run, model: tuple[str, ..
     assert (streamed.code, streamed.out) == (0, record["text"] + "\n")
 
 
-@pytest.fixture
-def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a model fails the test."""
-    import vlmplug.cli.infer_models
-
-    def load(*arguments: object) -> None:
-        raise AssertionError("a model was loaded")
-
-    monkeypatch.setattr(vlmplug.cli.infer_models, "Pipeline", load)
-
-
 @pytest.mark.usefixtures("unloadable")
 @pytest.mark.parametrize(
     ("flags", "says"),

@@ -66,17 +66,6 @@ def test_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
     assert (tmp_path / "out.png").read_bytes() == b"precious"
 
 
-@pytest.fixture
-def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a model fails the test."""
-    import vlmplug.cli.infer_models
-
-    def load(*arguments: object) -> None:
-        raise AssertionError("a model was loaded")
-
-    monkeypatch.setattr(vlmplug.cli.infer_models, "Pipeline", load)
-
-
 @pytest.mark.usefixtures("unloadable")
 class TestRefused:
     def test_a_folder_that_is_not_there(self, run: Run, flags: tuple[object, ...], tmp_path: Path) -> None:

@@ -65,17 +65,6 @@ def test_a_part_of_the_rows_to_the_standard_output(run: Run, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [source]
 
 
-@pytest.fixture
-def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a model fails the test."""
-    import vlmplug.cli.infer_models
-
-    def load(*arguments: object) -> None:
-        raise AssertionError("a model was loaded")
-
-    monkeypatch.setattr(vlmplug.cli.infer_models, "Pipeline", load)
-
-
 @pytest.mark.usefixtures("unloadable")
 @pytest.mark.parametrize(
     ("words", "says"),

@@ -16,6 +16,7 @@ from vlmplug.table import Painted
 if TYPE_CHECKING:
     from vlmplug.model_type import KnownType, ModelType
     from vlmplug.registry import Registry
+    from vlmplug.verification_matrix import VerificationMatrix
 
 
 def add_flags(parser: CommandParser) -> None:
@@ -41,11 +42,14 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _list_types(arguments: argparse.Namespace, registry: Registry) -> None:
     keeps = _filters(arguments, registry)
+    matrix = _matrix(registry) if arguments.json or arguments.verified else None
+    if matrix is not None and arguments.verified:
+        keeps.append(matrix.verified)
     types = [entry for entry in registry.model_types.values() if all(keep(entry) for keep in keeps)]
-    if arguments.json:
-        print_json(list(_records(registry, types)))
-    elif types and arguments.verified:
-        _print_verified(arguments, registry, types)
+    if matrix is not None and arguments.json:
+        print_json(list(_records(matrix, types)))
+    elif types and matrix is not None:
+        _print_verified(arguments, matrix, types)
     elif types:
         _print_types(arguments, types)
     if not types:
@@ -69,9 +73,6 @@ def _filters(arguments: argparse.Namespace, registry: Registry) -> list[Callable
 
         room = parse_size(arguments.fits, "--fits")
         filters.append(lambda entry: (memory_of(entry) or room + 1) <= room)
-    if arguments.verified:
-        verified = verified_types(registry)
-        filters.append(lambda entry: entry.name in verified)
     return filters
 
 
@@ -98,12 +99,11 @@ def memory_of(entry: ModelType) -> int | None:
     return None if needed is None else needed.total
 
 
-def verified_types(registry: Registry) -> frozenset[str]:
-    """The model types that recorded runs verify."""
+def _matrix(registry: Registry) -> VerificationMatrix:
+    """Reads the recorded runs, once a command."""
     from vlmplug.verification_matrix import VerificationMatrix
 
-    matrix = VerificationMatrix(registry)
-    return frozenset(entry.name for entry in registry.model_types.values() if matrix.verified(entry))
+    return VerificationMatrix(registry)
 
 
 def type_record(entry: ModelType, verified: bool) -> dict[str, Any]:
@@ -125,20 +125,17 @@ def type_record(entry: ModelType, verified: bool) -> dict[str, Any]:
     }
 
 
-def _records(registry: Registry, types: Iterable[ModelType]) -> Iterator[dict[str, Any]]:
+def _records(matrix: VerificationMatrix, types: Iterable[ModelType]) -> Iterator[dict[str, Any]]:
     from vlmplug.cli.models_verified import outcome_records
-    from vlmplug.verification_matrix import VerificationMatrix
 
-    matrix = VerificationMatrix(registry)
     for entry in types:
         yield {**type_record(entry, matrix.verified(entry)), "verification": outcome_records(matrix.of(entry))}
 
 
-def _print_verified(arguments: argparse.Namespace, registry: Registry, types: Sequence[ModelType]) -> None:
+def _print_verified(arguments: argparse.Namespace, matrix: VerificationMatrix, types: Sequence[ModelType]) -> None:
     from vlmplug.cli.models_verified import print_matrix
-    from vlmplug.verification_matrix import VerificationMatrix
 
-    print_matrix(arguments, VerificationMatrix(registry), types)
+    print_matrix(arguments, matrix, types)
 
 
 def _print_types(arguments: argparse.Namespace, types: Iterable[ModelType]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.family_engine import swift_answers
 from tests.reference import Reference
-from vlmplug.compat.swift import get_lmdeploy_engine, get_template, inference_lmdeploy
 from vlmplug.compat.swift.catalogue import CATALOGUE
 from vlmplug.conversation import Conversation, ImagePart, Message, PromptOptions, TextPart, VideoPart, user_message
 from vlmplug.engine.options import EngineOptions
@@ -90,19 +90,7 @@ def test_answers_end_at_the_official_tokens(model: FamilyModel) -> None:
 
 
 def test_scripts_for_ms_swift_run(model: FamilyModel, golden: Path) -> None:
-    picture = str(golden / "exif.jpg")
-    folder = str(model.folder)
-    with get_lmdeploy_engine("glm4v-9b-chat", model_id_or_path=folder, engine_kwargs={"device_type": "cpu"}) as engine:
-        template = get_template("glm4v", engine.hf_tokenizer)
-        engine.generation_config.max_new_tokens = 4
-        engine.generation_config.temperature = 0
-        rows = [
-            {"query": "<image>Is it dark?", "images": [picture]},
-            {"query": f"<img>{picture}</img>Is it dark?"},
-            {"query": "Is it dark?", "images": [picture]},
-            {"query": "Is it dark?"},
-        ]
-        answers = [row["response"] for row in inference_lmdeploy(engine, template, rows)]
+    answers = swift_answers("glm4v-9b-chat", "glm4v", model.folder, golden / "exif.jpg")
     assert answers[0] == answers[1] == answers[2] != answers[3]
     assert not CATALOGUE.models
 

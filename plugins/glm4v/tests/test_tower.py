@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plugins.glm4v.tests.conftest import Load
+from tests.plain_layers import linear, norm
 from tests.reference import Reference
 from vlmplug.engine.tower import load_tower
 from vlmplug.model import FamilyModel
@@ -58,16 +59,6 @@ def test_layers_word_by_word(tower: GLM4VTower) -> None:
         inner = F.gelu(linear(state, "mlp.fc1", want))
         want = want + norm(state, "post_attention_layernorm", linear(state, "mlp.fc2", inner))
     torch.testing.assert_close(tower.transformer(hidden), want, atol=1e-10, rtol=1e-10)
-
-
-def linear(state: dict[str, Tensor], name: str, hidden: Tensor) -> Tensor:
-    return hidden @ state[f"{name}.weight"].T + state[f"{name}.bias"]
-
-
-def norm(state: dict[str, Tensor], name: str, hidden: Tensor) -> Tensor:
-    centred = hidden - hidden.mean(-1, keepdim=True)
-    scaled = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
-    return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
 
 
 def attention(state: dict[str, Tensor], hidden: Tensor, heads: int) -> Tensor:

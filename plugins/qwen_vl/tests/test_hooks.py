@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlmplug.compat.swift import get_lmdeploy_engine, get_template, inference_lmdeploy
+from tests.family_engine import swift_answers
 from vlmplug.compat.swift.catalogue import CATALOGUE
 from vlmplug.conversation import Conversation, ImagePart, Message, TextPart, VideoPart
 from vlmplug.errors import MediaError
@@ -64,19 +64,7 @@ def test_the_last_picture_of_a_prompt_is_the_one_that_places_are_in(model: Famil
 
 
 def test_scripts_for_ms_swift_run(model: FamilyModel, golden: Path) -> None:
-    picture = str(golden / "exif.jpg")
-    folder = str(model.folder)
-    with get_lmdeploy_engine("qwen-vl-chat", model_id_or_path=folder, engine_kwargs={"device_type": "cpu"}) as engine:
-        template = get_template("qwen-vl", engine.hf_tokenizer)
-        engine.generation_config.max_new_tokens = 4
-        engine.generation_config.temperature = 0
-        rows = [
-            {"query": "<image>Is it dark?", "images": [picture]},
-            {"query": f"<img>{picture}</img>Is it dark?"},
-            {"query": "Is it dark?", "images": [picture]},
-            {"query": "Is it dark?"},
-        ]
-        answers = [row["response"] for row in inference_lmdeploy(engine, template, rows)]
+    answers = swift_answers("qwen-vl-chat", "qwen-vl", model.folder, golden / "exif.jpg")
     assert answers[0] == answers[1] == answers[2] != answers[3]
     assert not CATALOGUE.models
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.plain_layers import linear, norm
 from tests.reference import Reference
 from vlmplug.engine.tower import load_tower
 from vlmplug.model import FamilyModel
@@ -55,16 +56,6 @@ def test_layers_word_by_word(tower: QwenVLTower) -> None:
         inner = F.gelu(linear(state, "mlp.c_fc", norm(state, "ln_2", want)))
         want = want + linear(state, "mlp.c_proj", inner)
     torch.testing.assert_close(tower.transformer(hidden), want, atol=1e-10, rtol=1e-10)
-
-
-def linear(state: dict[str, Tensor], name: str, hidden: Tensor) -> Tensor:
-    return hidden @ state[f"{name}.weight"].T + state[f"{name}.bias"]
-
-
-def norm(state: dict[str, Tensor], name: str, hidden: Tensor) -> Tensor:
-    centred = hidden - hidden.mean(-1, keepdim=True)
-    scaled = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
-    return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
 
 
 def attention(state: dict[str, Tensor], hidden: Tensor, heads: int) -> Tensor:

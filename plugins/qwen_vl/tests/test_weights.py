@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from plugins.qwen_vl.tests.conftest import Load
+from tests.changed_weights import Change, with_another, write_changed
 from vlmplug.engine.weights import check_weights, tower_shapes
 from vlmplug.errors import WeightsError
 from vlmplug.model import FamilyModel
@@ -17,7 +16,6 @@ from vlmplug_qwen_vl.weights import route_weight
 
 LAYER, OWN = "transformer.h.1", "model.layers.1"
 VISION = "transformer.visual"
-Weights = dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize(
@@ -57,10 +55,6 @@ def test_the_tower_gets_exactly_its_weights(model: FamilyModel) -> None:
     assert {name: shape for (part, name), shape in routed if part == "vision"} == tower_shapes(model)
 
 
-def with_another(name: str, *shape: int) -> Callable[[Weights], None]:
-    return lambda weights: weights.update({name: np.zeros(shape, np.float32)})
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -74,14 +68,7 @@ def with_another(name: str, *shape: int) -> Callable[[Weights], None]:
     ],
     ids=["missing", "missing in the tower", "extra", "bias", "extra in the tower", "misshapen", "queries"],
 )
-def test_files_that_do_not_fit_are_named(
-    change: Callable[[Weights], object], says: str, load: Load, golden: Path, tmp_path: Path
-) -> None:
-    for file in (golden / "tiny").iterdir():
-        if file.suffix != ".safetensors":
-            (tmp_path / file.name).symlink_to(file)
-    weights = load_file(golden / "tiny" / "model.safetensors")
-    change(weights)
-    save_file(weights, tmp_path / "model.safetensors")
+def test_files_that_do_not_fit_are_named(change: Change, says: str, load: Load, golden: Path, tmp_path: Path) -> None:
+    write_changed(golden / "tiny", tmp_path, change)
     with pytest.raises(WeightsError, match=says):
         check_weights(load(tmp_path))
