@@ -15,6 +15,7 @@ setup:
 
 lint: setup  ## ruff and mypy, as in CI
 	@$(VENV)ruff check .
+	@$(VENV)ruff format --check .
 	@$(VENV)mypy
 
 wheels: setup  ## build the wheels and try them in empty environments

@@ -54,9 +54,12 @@ def family_ranks() -> Iterator[tuple[str, str]]:
         row = found["ranks"]["2"]
         differing = f"{row['argmax_differs']} of {row['positions']}"
         beyond = f"{row['argmax_differs_beyond_margin'] or 'none'} beyond the margin"
-        yield file.stem, (
-            f"| `{found['model_type']}` | {found['dtype']} | {found['cut']['layers']} | "
-            f"{row['largest_relative_difference']:.1e} (allowed: {row['tolerance']:.0e}) | {differing}, {beyond} |"
+        yield (
+            file.stem,
+            (
+                f"| `{found['model_type']}` | {found['dtype']} | {found['cut']['layers']} | "
+                f"{row['largest_relative_difference']:.1e} (allowed: {row['tolerance']:.0e}) | {differing}, {beyond} |"
+            ),
         )
 
 

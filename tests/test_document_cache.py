@@ -78,9 +78,7 @@ def test_places_and_errors_are_those_of_the_file_that_is_read(file: Path, folder
 
 
 @pytest.mark.parametrize("change", ["a: 2\n", TEXT.replace("1", "7"), TEXT + "#\n", TEXT.replace("a:", " a:", 1)])
-def test_another_text_is_read_anew_though_size_and_times_are_the_same(
-    change: str, file: Path, folder: Path
-) -> None:
+def test_another_text_is_read_anew_though_size_and_times_are_the_same(change: str, file: Path, folder: Path) -> None:
     read_document(file, DocumentCache(folder))
     before = file.stat()
     file.write_text(change)
@@ -88,9 +86,7 @@ def test_another_text_is_read_anew_though_size_and_times_are_the_same(
     assert outcome(file, DocumentCache(folder)) == outcome(file, None)
 
 
-def test_texts_with_one_checksum_are_told_apart(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_texts_with_one_checksum_are_told_apart(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_cache, "crc32", lambda data, start=0: 0)
     one, other = write_yaml(tmp_path / "one.yaml", "a: 1\n"), write_yaml(tmp_path / "other.yaml", "b: 2\n")
     for _ in range(2):
@@ -205,9 +201,7 @@ def replace_tree(file: Path, folder: Path, tree: Any) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
-def test_a_folder_that_others_can_write_is_not_used(
-    mode: int, file: Path, folder: Path, parses: list[Path]
-) -> None:
+def test_a_folder_that_others_can_write_is_not_used(mode: int, file: Path, folder: Path, parses: list[Path]) -> None:
     read_document(file, DocumentCache(folder))
     (entry,) = entries(folder)
     before = entry.read_bytes()

@@ -92,9 +92,7 @@ def test_the_calls_of_ms_swift(model_type: str, folder: Path, picture: Path) -> 
     ]
 
 
-def test_the_prompt_is_shown(
-    model_type: str, folder: Path, picture: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_prompt_is_shown(model_type: str, folder: Path, picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--model-type", model_type, "--model-dir", str(folder)]
     assert main(["render", *where, "--image", str(picture), "--json", "What is it?"]) == 0
     shown = json.loads(capsys.readouterr().out)

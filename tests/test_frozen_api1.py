@@ -83,9 +83,7 @@ def inputs(host: PluginHost, model: FamilyModel, prompt: RenderedPrompt) -> tupl
 
 
 @pytest.fixture
-def found(
-    host: PluginHost, model: FamilyModel, prompt: RenderedPrompt, inputs: tuple[MediaInput, ...]
-) -> EngineInput:
+def found(host: PluginHost, model: FamilyModel, prompt: RenderedPrompt, inputs: tuple[MediaInput, ...]) -> EngineInput:
     return host.inject_vision_tokens(model, prompt, inputs)
 
 

@@ -95,7 +95,16 @@ def spans(*given_spans: tuple[int, int, int]) -> EngineInput:
         (check_prompt, PROMPT),
         (check_textual, RenderedPrompt(())),
         (check_textual, RenderedPrompt((GeneratedIds((5, 6), "hi"), Text("x", True)))),
-        (check_prompt, RenderedPrompt((MediaSlot((MediaItem(1, 0), MediaItem(1, 1), MediaItem(0)),),))),
+        (
+            check_prompt,
+            RenderedPrompt(
+                (
+                    MediaSlot(
+                        (MediaItem(1, 0), MediaItem(1, 1), MediaItem(0)),
+                    ),
+                )
+            ),
+        ),
         (check_inputs, (INPUT, INPUT)),
         (check_engine, ENGINE_INPUT),
         (check_engine, replace(ENGINE_INPUT, spans=(MediaSpan(1, 1, 3), MediaSpan(0, 5, 3)))),

@@ -118,7 +118,7 @@ BROKEN: list[tuple[list[str], Any, str]] = [
     (["plugin"], "toy", "plugin: expected a mapping, found 'toy'."),
     (["plugin", "name"], "Toy Plugin", "plugin.name: 'Toy Plugin' is no name."),
     (["plugin", "name"], "t" * 101, f"plugin.name: '{'t' * 60}… is no name. Use at most 100"),
-    (["plugin", "name"], 7, "plugin.name: expected a text, found 7. Put it in quotation marks: \"7\"."),
+    (["plugin", "name"], 7, 'plugin.name: expected a text, found 7. Put it in quotation marks: "7".'),
     (["plugin", "nmae"], "toy", "plugin.nmae: unknown key 'nmae'. Did you mean name?"),
     (["plugin", "hooks"], "toy hooks", "plugin.hooks: 'toy hooks' is no import path."),
     (["plugin", "api"], "one", "plugin.api: 'one' is not a whole number"),

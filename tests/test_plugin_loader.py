@@ -103,9 +103,7 @@ def test_an_import_that_never_ends(tmp_path: Path, checkpoint: Path) -> None:
     host, model = load(registry, checkpoint, options=HostOptions(import_seconds=0.3))
     with pytest.raises(PluginLoadError) as caught:
         host.load_plugin("slow")
-    assert caught.value.problem == (
-        "Plugin slow cannot be imported from slow_plugin.hooks: it took longer than 0.3 s."
-    )
+    assert caught.value.problem == ("Plugin slow cannot be imported from slow_plugin.hooks: it took longer than 0.3 s.")
     assert "HostOptions(import_seconds=…)" in caught.value.remedy
     assert "--plugin-seconds" in caught.value.remedy
     assert host.render_prompt(model, HI, PromptOptions()).text() == "hi"

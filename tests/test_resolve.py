@@ -100,7 +100,9 @@ def test_near_misses(registry: Registry, name: str, near: str) -> None:
     assert near in caught.value.remedy
 
 
-@pytest.mark.parametrize("name", ["qwen2-vl-7b-instruct", "Qwen/Qwen2-VL-7B-Instruct", "ms://qwen/qwen2-vl-7b-instruct"])
+@pytest.mark.parametrize(
+    "name", ["qwen2-vl-7b-instruct", "Qwen/Qwen2-VL-7B-Instruct", "ms://qwen/qwen2-vl-7b-instruct"]
+)
 def test_known_types_without_a_plugin(registry: Registry, name: str) -> None:
     with pytest.raises(NoPluginError, match=r"qwen2-vl-7b-instruct") as caught:
         resolve(registry, name)

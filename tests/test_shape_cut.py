@@ -30,9 +30,7 @@ def opened(registry: Registry, model_type: str, cut: ShapeCut, folder: Path) -> 
 
 
 @pytest.mark.parametrize("model_type", TOKENIZERS)
-def test_fewer_layers_and_smaller_heads_of_the_same_widths(
-    registry: Registry, model_type: str, tmp_path: Path
-) -> None:
+def test_fewer_layers_and_smaller_heads_of_the_same_widths(registry: Registry, model_type: str, tmp_path: Path) -> None:
     whole = opened(registry, model_type, ShapeCut(), tmp_path / "whole")
     cut = opened(registry, model_type, ShapeCut(layers=4, head_parts=2), tmp_path / "cut")
     assert cut.text_config["num_hidden_layers"] == 4

@@ -132,9 +132,7 @@ def test_calls_of_several_threads_have_numbers_of_their_own(
     registry = with_toy(tmp_path, "wrap", WRAPPER, wrappers=True)
     host, model = load(registry, checkpoint, options=HostOptions(tracer=Tracer(stream)))
     lines(stream)
-    threads = [
-        threading.Thread(target=host.render_prompt, args=(model, HI, PromptOptions())) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=host.render_prompt, args=(model, HI, PromptOptions())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -55,9 +55,7 @@ def test_the_platforms_variable_moves_it(place: Place, home: Path, monkeypatch: 
 
 @both
 @pytest.mark.parametrize("value", ["", "somewhere", "./here"])
-def test_a_relative_path_counts_as_none(
-    place: Place, value: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_path_counts_as_none(place: Place, value: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(place.variable, value)
     assert place.folder() == home / place.inside
 

@@ -19,14 +19,25 @@ from vlmplug.remedy import either
 from vlmplug.signs import contradictions, shown
 
 #: Keys of ``config.json`` that give the shapes of weights. Training and saving change others.
-SHAPE_KEYS = frozenset({
-    *("architectures", "norm_type", "qk_normalization", "qkv_bias", "add_qkv_bias"),
-    *("hidden_size", "intermediate_size", "ffn_hidden_size", "width", "mlp_ratio", "query_num"),
-    *("num_hidden_layers", "num_layers", "layers", "depth"),
-    *("num_attention_heads", "num_heads", "heads", "num_key_value_heads", "multi_query_group_num"),
-    *("head_dim", "kv_channels"),
-    *("vocab_size", "padded_vocab_size", "patch_size", "image_size", "input_dim", "output_dim", "n_embed", "embed_dim"),
-})
+SHAPE_KEYS = frozenset(
+    {
+        *("architectures", "norm_type", "qk_normalization", "qkv_bias", "add_qkv_bias"),
+        *("hidden_size", "intermediate_size", "ffn_hidden_size", "width", "mlp_ratio", "query_num"),
+        *("num_hidden_layers", "num_layers", "layers", "depth"),
+        *("num_attention_heads", "num_heads", "heads", "num_key_value_heads", "multi_query_group_num"),
+        *("head_dim", "kv_channels"),
+        *(
+            "vocab_size",
+            "padded_vocab_size",
+            "patch_size",
+            "image_size",
+            "input_dim",
+            "output_dim",
+            "n_embed",
+            "embed_dim",
+        ),
+    }
+)
 #: Fine-tuning adds tokens; everything else of a model stays as it was.
 _VOCABULARY = ("vocab_size", "padded_vocab_size")
 
@@ -100,9 +111,7 @@ def detect_family(registry: Registry, folder: Path, config: Mapping[str, Any]) -
     )
 
 
-def detect_types(
-    registry: Registry, family: Family, folder: Path, config: Mapping[str, Any]
-) -> tuple[Candidate, ...]:
+def detect_types(registry: Registry, family: Family, folder: Path, config: Mapping[str, Any]) -> tuple[Candidate, ...]:
     """Every model type of a family, with whether a checkpoint's files fit it.
 
     A type whose manifest gives no shape fits only where no other type of the family gives one. Where none agrees

@@ -251,9 +251,7 @@ def _requires_wrappers(plugin: Mapping[str, Value]) -> bool:
 def _module(value: Value) -> str:
     path = value.text()
     if not _MODULE.fullmatch(path):
-        raise value.error(
-            f"{shortened(path)} is no import path.", "Write package.module or package.module:name."
-        )
+        raise value.error(f"{shortened(path)} is no import path.", "Write package.module or package.module:name.")
     return path
 
 

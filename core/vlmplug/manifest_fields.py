@@ -186,9 +186,7 @@ def inner_folder(value: Value) -> Path:
     """
     inner = Path(value.text())
     if inner.is_absolute() or inner.drive or ".." in inner.parts:
-        raise value.error(
-            f"{shortened(value.text())} leads out of the plugin.", "Name a folder beside the manifest."
-        )
+        raise value.error(f"{shortened(value.text())} leads out of the plugin.", "Name a folder beside the manifest.")
     return value.file.parent / inner
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 #: Threads that prepare requests; Pillow and numpy release the interpreter lock.
 _PREPARE_THREADS = 8
 
+
 @dataclass(frozen=True)
 class Prepared:
     """A request on its way into the engine: the prompt as text, as ids, and the seconds that it took.

@@ -183,9 +183,7 @@ def _assembled(found: Discovery, pairs: list[tuple[PluginRecord, Manifest | None
         plugins={record.name: record for record, _ in pairs},
         families=own,
         model_types={entry.name: entry for entry in clear},
-        aliases={
-            alias: entry.name for entry in clear for alias in entry.aliases if claims.grants(alias, entry.plugin)
-        },
+        aliases={alias: entry.name for entry in clear for alias in entry.aliases if claims.grants(alias, entry.plugin)},
         contested=claims.contested,
         default_model_type=files.default_model_type,
         overrides=files.overrides,

@@ -90,9 +90,10 @@ class TestAnswers:
 
     def test_without_sampling_the_checkpoint_decides(self, model: Model) -> None:
         assert model.sampling == vlmplug.Sampling()
-        assert model.generate(HOW_MANY, images=SHAPES).token_ids == model.generate(
-            HOW_MANY, images=SHAPES, sampling=model.sampling
-        ).token_ids
+        assert (
+            model.generate(HOW_MANY, images=SHAPES).token_ids
+            == model.generate(HOW_MANY, images=SHAPES, sampling=model.sampling).token_ids
+        )
 
 
 class TestStreams:

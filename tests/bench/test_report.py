@@ -59,9 +59,7 @@ def test_the_document() -> None:
         {"requests": 0.75, "images": 1.5, "input_tokens": 39.25, "output_tokens": 4.25}
     )
     assert results["latency"]["first_token"]["p50"] == 1.0
-    assert results["failures"] == [
-        {"error": "ContextLengthError", "message": "9000 tokens. Shorten it.", "count": 1}
-    ]
+    assert results["failures"] == [{"error": "ContextLengthError", "message": "9000 tokens. Shorten it.", "count": 1}]
 
 
 def test_the_facts() -> None:

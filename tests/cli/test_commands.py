@@ -82,9 +82,7 @@ def test_building_the_parser_imports_no_command() -> None:
 
 
 @pytest.mark.parametrize(("columns", "longest"), [("72", 70), ("100", 98), ("", 78), ("none", 78), ("0", 78)])
-def test_help_is_as_wide_as_the_terminal(
-    columns: str, longest: int, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_is_as_wide_as_the_terminal(columns: str, longest: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     widest = max(map(len, run("infer", "--help").out.splitlines()))
     assert longest - 15 < widest <= longest

@@ -22,8 +22,7 @@ PROGRAM = """if True:
 #: Whatever the state of the cache.
 HEAVY = {"torch", "transformers", "lmdeploy", "numpy", "PIL", "tokenizers", "sentencepiece", "av", "google", "pluggy"}
 PLUGINS = {
-    f"vlmplug_{name}"
-    for name in ("deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny", "xcomposer2_5")
+    f"vlmplug_{name}" for name in ("deepseek_vl", "glm4v", "internvl2", "minicpm_v", "qwen_vl", "tiny", "xcomposer2_5")
 }
 PLUGINS |= {"vlmplug.host", "vlmplug.plugin_code", "vlmplug.hooks"}
 #: Once the manifests were parsed.

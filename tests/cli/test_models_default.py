@@ -24,7 +24,9 @@ def test_it_is_the_embedded_model_where_nobody_says_otherwise(run: Run, file: Pa
     assert not file.exists()
 
 
-@pytest.mark.parametrize("name", ["internvl2-2b", "OpenGVLab/InternVL2-2B", "https://huggingface.co/OpenGVLab/InternVL2-2B"])
+@pytest.mark.parametrize(
+    "name", ["internvl2-2b", "OpenGVLab/InternVL2-2B", "https://huggingface.co/OpenGVLab/InternVL2-2B"]
+)
 def test_setting_it_writes_the_model_type(run: Run, file: Path, name: str) -> None:
     ran = run("models", "default", name, "--json")
     assert ran.code == 0

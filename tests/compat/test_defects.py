@@ -95,9 +95,7 @@ def test_6_nothing_of_transformers_is_patched() -> None:
     assert AutoTokenizer.from_pretrained.__func__.__module__.startswith("transformers.")
 
 
-def test_7_one_template_serves_several_threads_and_is_never_changed(
-    engine: LmdeployEngine, template: Template
-) -> None:
+def test_7_one_template_serves_several_threads_and_is_never_changed(engine: LmdeployEngine, template: Template) -> None:
     """There a call set a flag on it, which others saw."""
     before, answers = dict(vars(template)), []
 

@@ -66,9 +66,7 @@ def test_own_libraries_that_fit_are_one_row() -> None:
     ("installed", "found"),
     [({"numpy": "1.20", "pyyaml": "6.0.2"}, {"numpy": "1.20"}), ({"numpy": "2.1"}, {"pyyaml": "not installed"})],
 )
-def test_own_libraries_that_do_not_fit_are_a_row_each(
-    installed: Mapping[str, str], found: Mapping[str, str]
-) -> None:
+def test_own_libraries_that_do_not_fit_are_a_row_each(installed: Mapping[str, str], found: Mapping[str, str]) -> None:
     rows = list(libraries.check_own_libraries(REQUIRES, installed.get))
     assert {row.subject: row.found for row in rows} == found
     assert {row.status for row in rows} == {"problem"}

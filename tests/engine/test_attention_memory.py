@@ -39,6 +39,7 @@ TAKEN = [
     ((12, 0), 256, 344_320),
 ]
 
+
 def text_config(head: int) -> dict[str, int]:
     return {"num_attention_heads": 16, "hidden_size": 16 * head}
 

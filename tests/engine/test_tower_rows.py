@@ -33,11 +33,13 @@ class Arranging(Counting):
     def arrange(self, rows: Sequence[Tensor], grid: tuple[int, int] | None) -> Tensor:
         columns = len(rows) if grid is None else grid[0]
         border = torch.full((1, 2), -1.0)
-        return torch.cat([
-            piece
-            for number, tile in enumerate(rows)
-            for piece in ([tile, border] if number % columns == columns - 1 else [tile])
-        ])
+        return torch.cat(
+            [
+                piece
+                for number, tile in enumerate(rows)
+                for piece in ([tile, border] if number % columns == columns - 1 else [tile])
+            ]
+        )
 
 
 def group(height: int, width: int, *values: int) -> Tensor:

@@ -22,9 +22,7 @@ def asked(row: dict[str, Any], defaults: RequestDefaults = DEFAULTS) -> Request:
 
 
 def turns(row: dict[str, Any]) -> list[tuple[str, str, list[Any]]]:
-    return [
-        (turn.role, turn.text, [part.source for part in turn.media]) for turn in asked(row).conversation.messages
-    ]
+    return [(turn.role, turn.text, [part.source for part in turn.media]) for turn in asked(row).conversation.messages]
 
 
 def user(text: str) -> dict[str, Any]:

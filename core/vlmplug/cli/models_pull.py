@@ -93,9 +93,7 @@ def _report(arguments: argparse.Namespace, entry: ModelType, folder: Path, plan:
     return 0
 
 
-def _record(
-    arguments: argparse.Namespace, entry: ModelType, folder: Path, plan: FetchPlan | None
-) -> dict[str, Any]:
+def _record(arguments: argparse.Namespace, entry: ModelType, folder: Path, plan: FetchPlan | None) -> dict[str, Any]:
     """``plan`` None: the hub was not asked."""
     record: dict[str, Any] = {
         "model_type": entry.name,

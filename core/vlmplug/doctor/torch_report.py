@@ -69,9 +69,7 @@ def _answer() -> dict[str, Any]:
     try:
         for number in range(torch.cuda.device_count()):
             found = torch.cuda.get_device_properties(number)
-            gpus.append(
-                {"name": found.name, "major": found.major, "minor": found.minor, "total": found.total_memory}
-            )
+            gpus.append({"name": found.name, "major": found.major, "minor": found.minor, "total": found.total_memory})
     except (RuntimeError, AssertionError) as problem:  # what PyTorch raises where driver and build do not fit
         error = str(problem)
     return {

@@ -36,9 +36,7 @@ NEEDED = (
     Needed("lmdeploy.pytorch.models.utils.cudagraph", "CudaGraphMixin"),
     Needed("lmdeploy.pytorch.models.utils.model", "DeployModelMixinV1"),
     Needed("lmdeploy.pytorch.multimodal.data_type", "MultiModalData", ("data", "start", "end", "content_hash")),
-    Needed(
-        "lmdeploy.pytorch.nn.linear.awq", "AwqLinear.create_weights", ("in_features", "out_features", "group_size")
-    ),
+    Needed("lmdeploy.pytorch.nn.linear.awq", "AwqLinear.create_weights", ("in_features", "out_features", "group_size")),
 )
 
 

@@ -225,6 +225,8 @@ def _is_reusable(prompt: EngineInput) -> bool:
     inside = {place for span in prompt.spans for place in range(span.start + 1, span.start + span.length)}
     borders = range(_BLOCK, len(prompt.input_ids), _BLOCK)
     return len(prompt.input_ids) >= 2 * _BLOCK and not inside.issuperset(borders)
+
+
 def _span_rows(prompt: EngineInput, tower: TowerProbe) -> Iterator[checks.Array]:
     """What each span takes of the rows of its media item."""
     for item, spans in groupby(prompt.spans, lambda span: span.item):

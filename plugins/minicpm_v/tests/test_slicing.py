@@ -67,9 +67,7 @@ def test_cells_lie_row_by_row() -> None:
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
 def test_other_modes_are_converted_before_they_are_resized(mode: str) -> None:
     image = Image.linear_gradient("L").resize((600, 700)).convert(mode)
-    for found, expected in zip(
-        slices(image, (1, 2), RULE), slices(image.convert("RGB"), (1, 2), RULE), strict=True
-    ):
+    for found, expected in zip(slices(image, (1, 2), RULE), slices(image.convert("RGB"), (1, 2), RULE), strict=True):
         assert np.array_equal(found, expected)
 
 

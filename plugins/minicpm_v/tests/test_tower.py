@@ -69,9 +69,10 @@ class Padded:
         scaled = (picture / 255 - torch.tensor(CONFIG["mean"])) / torch.tensor(CONFIG["std"])
         rows, columns = picture.shape[0] // 14, picture.shape[1] // 14
         blocks = scaled.view(rows, 14, columns, 14, 3).permute(0, 2, 4, 1, 3).reshape(rows * columns, -1)
-        return blocks @ self.w("vpm.embeddings.patch_embedding").flatten(1).T + self.state[
-            "vpm.embeddings.patch_embedding.bias"
-        ]
+        return (
+            blocks @ self.w("vpm.embeddings.patch_embedding").flatten(1).T
+            + self.state["vpm.embeddings.patch_embedding.bias"]
+        )
 
     def places(self, rows: int, columns: int) -> list[int]:
         if self.positions == "flat":

@@ -161,8 +161,8 @@ def _rendered(
     yield _text(begin, tokenizer).replace("{{SYSTEM}}", system or "")
     for number, (query, response) in enumerate(rounds):
         prompt = _text(template.prompt, tokenizer)
-        yield prompt.replace("{{QUERY}}", query).replace("{{ROUND0}}", str(number)).replace(
-            "{{ROUND1}}", str(number + 1)
+        yield (
+            prompt.replace("{{QUERY}}", query).replace("{{ROUND0}}", str(number)).replace("{{ROUND1}}", str(number + 1))
         )
         if number < len(rounds) - 1:
             yield response + _text(template.chat_sep, tokenizer)
