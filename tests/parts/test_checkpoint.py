@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug.parts.checkpoint import check_vocabulary, weights_dtype
+from vlmplug.parts.checkpoint import (
+    check_architecture,
+    check_tower,
+    check_unquantised,
+    check_vocabulary,
+    weights_dtype,
+)
 from vlmplug.tokenizer import Tokenizer
 
 AWQ = {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm"}}
@@ -45,3 +51,26 @@ def test_a_row_for_each_token(golden: Path) -> None:
     check_vocabulary(tokenizer, tokenizer.vocab_size)
     with pytest.raises(CheckpointMismatchError, match=f"has {tokenizer.vocab_size} tokens, the language model 7"):
         check_vocabulary(tokenizer, 7)
+
+
+def test_one_of_the_architectures_is_enough() -> None:
+    check_architecture(("Other", "ChatModel"), ("ChatModel", "ChatModelForCausalLM"))
+
+
+@pytest.mark.parametrize(("named", "shown"), [((), "none"), (("Other", "Another"), "Other, Another")])
+def test_another_architecture(named: tuple[str, ...], shown: str) -> None:
+    with pytest.raises(CheckpointMismatchError, match=f"names the architecture {shown}.*reads ChatModel and VLModel"):
+        check_architecture(named, ("ChatModel", "VLModel"))
+
+
+@pytest.mark.parametrize("vision", [None, "none", []])
+def test_a_language_model_alone(vision: object) -> None:
+    with pytest.raises(CheckpointMismatchError, match=r"has no visual: .* without a vision tower.*Use a Toy-VL"):
+        check_tower({"visual": vision}, "visual", "Toy-VL")
+    check_tower({"visual": {}}, "visual", "Toy-VL")
+
+
+def test_quantised_weights() -> None:
+    check_unquantised({"torch_dtype": "bfloat16"})
+    with pytest.raises(CheckpointMismatchError, match=r"quantised \(awq\)\. Use the unquantised"):
+        check_unquantised(AWQ)

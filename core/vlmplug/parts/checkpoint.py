@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
@@ -10,6 +10,41 @@ from vlmplug.quantisation import quantisation_method
 from vlmplug.tokenizer import Tokenizer
 
 _DTYPES = ("bfloat16", "float16", "float32")
+
+
+def check_architecture(named: Sequence[str], known: Sequence[str]) -> None:
+    """Checks that a configuration is one of the family's.
+
+    :param named: architectures that ``config.json`` names. :param known: those that the family reads.
+    :raises CheckpointMismatchError: it names none of them.
+    """
+    if not set(known) & set(named):
+        raise CheckpointMismatchError(
+            f"config.json names the architecture {', '.join(named) or 'none'}.",
+            f"This family reads {' and '.join(known)}; choose the model type that fits the checkpoint.",
+        )
+
+
+def check_tower(config: Mapping[str, Any], section: str, family: str) -> None:
+    """Checks that a configuration describes a vision tower, where text-only models share the architecture's name.
+
+    :param section: where it does. :param family: its name as readers know it.
+    :raises CheckpointMismatchError: it does not.
+    """
+    if not isinstance(config.get(section), Mapping):
+        raise CheckpointMismatchError(
+            f"config.json has no {section}: this is a language model without a vision tower.",
+            f"Use a {family} checkpoint.",
+        )
+
+
+def check_unquantised(config: Mapping[str, Any]) -> None:
+    """Checks that the weights are as they were trained, for families whose quantised form the engine cannot run.
+
+    :raises CheckpointMismatchError: they are quantised.
+    """
+    if method := quantisation_method(config):
+        raise CheckpointMismatchError(f"The weights are quantised ({method}).", "Use the unquantised checkpoint.")
 
 
 def weights_dtype(config: Mapping[str, Any], unnamed: str = "bfloat16") -> str:

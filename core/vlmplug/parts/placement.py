@@ -54,9 +54,7 @@ def place_turns(turns: Sequence[Turn], placement: Placement, helper: TurnHelper)
 def joined(turn: Turn, separator: Segment) -> Segments:
     """Each part where it stands, with ``separator`` between two of them."""
     return tuple(
-        segment
-        for number, part in enumerate(turn)
-        for segment in ((separator,) if number else ()) + _in_place(part)
+        segment for number, part in enumerate(turn) for segment in ((separator,) if number else ()) + _in_place(part)
     )
 
 

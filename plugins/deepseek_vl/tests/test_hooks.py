@@ -168,3 +168,12 @@ def test_rendering_needs_neither_torch_nor_transformers() -> None:
     heavy = "torch, transformers, lmdeploy, sentencepiece"
     code = f"import sys, vlmplug_deepseek_vl.hooks; sys.exit(any(n in sys.modules for n in '{heavy}'.split(', ')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_space_in_front_of_an_answer_is_not_said(model: FamilyModel) -> None:
+    """Chat models write it; said back as a text or as the generated ids, the prompt is the same."""
+    ids = tuple(model.tokenizer.encode_text(f"{model.answer_lead}A dog."))
+    spoken = [assistant_message("A dog."), assistant_message("A dog.", ids)]
+    prompts = [injected(model, Conversation((user_message("What?"), said, user_message("Big?"))))[1] for said in spoken]
+    assert model.answer_lead == " "
+    assert prompts[0].input_ids == prompts[1].input_ids

@@ -8,10 +8,10 @@ from typing import Any
 
 from vlmplug.config_json import declared_architectures
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug.parts.checkpoint import weights_dtype
+from vlmplug.parts.checkpoint import check_architecture, weights_dtype
+from vlmplug.parts.section import Section
 from vlmplug_deepseek_vl import native, official
 from vlmplug_deepseek_vl.language import text_config
-from vlmplug_deepseek_vl.section import Section
 from vlmplug_deepseek_vl.vision import Vision
 
 OFFICIAL = "MultiModalityCausalLM"
@@ -46,15 +46,8 @@ def read_configuration(config: Mapping[str, Any], processor: Mapping[str, Any]) 
             f"config.json has {janus[0]}: this is a checkpoint of Janus, which draws pictures and prompts otherwise.",
             "This family reads DeepSeek-VL; name a checkpoint of it.",
         )
-    if OFFICIAL in named:
-        read = _official(config, processor)
-    elif set(NATIVE) & set(named):
-        read = _native(config, processor)
-    else:
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(named) or 'none'}.",
-            f"This family reads {OFFICIAL} and {' and '.join(NATIVE)}; choose the model type that fits.",
-        )
+    check_architecture(named, (OFFICIAL, *NATIVE))
+    read = (_official if OFFICIAL in named else _native)(config, processor)
     if read.vision.aligner.output != read.text["hidden_size"]:
         raise CheckpointMismatchError(
             f"The aligner gives {read.vision.aligner.output} channels and the language model takes "

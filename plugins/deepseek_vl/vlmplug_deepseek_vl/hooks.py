@@ -14,12 +14,12 @@ from vlmplug.media import Picture
 from vlmplug.model import EngineInput, FamilyModel, MediaBatch, MediaInput, ModelSource, TowerSpec
 from vlmplug.parts.generation_config import read_generation_config
 from vlmplug.parts.placement import MediaUnit, place
+from vlmplug.parts.section import Section
 from vlmplug.parts.spans import SlotFormat, inject
 from vlmplug.prompt import MediaItem, MediaSlot, RenderedPrompt, Segment, Text
 from vlmplug_deepseek_vl.config import read_configuration
 from vlmplug_deepseek_vl.preprocessing import Canvas, prepare, read_canvas
-from vlmplug_deepseek_vl.prompts import FORMATS, Dialogue, answer, stripped
-from vlmplug_deepseek_vl.section import Section
+from vlmplug_deepseek_vl.prompts import ANSWER_LEADS, FORMATS, Dialogue, answer, stripped
 from vlmplug_deepseek_vl.tokens import end_token, read_tokenizer
 from vlmplug_deepseek_vl.vision import Normalisation
 
@@ -55,6 +55,7 @@ def load_model(source: ModelSource) -> FamilyModel:
     image_tag = str(dialogue.get("image_tag") or IMAGE_TAG)
     tokenizer = read_tokenizer(source.folder, image_tag, read.text["vocab_size"])
     end = end_token(tokenizer)
+    form = dialogue.overlaid({"sft_format": source.template}).word("sft_format", FORMATS)
     return FamilyModel(
         model_type=source.model_type,
         family=source.family,
@@ -68,7 +69,7 @@ def load_model(source: ModelSource) -> FamilyModel:
         context_length=read.text["max_position_embeddings"],
         dtype=read.dtype,
         settings=DeepSeekSettings(
-            format=dialogue.overlaid({"sft_format": source.template}).word("sft_format", FORMATS),
+            format=form,
             image_tag=image_tag,
             end=end,
             canvas=read_canvas(read.vision, processor),
@@ -76,6 +77,7 @@ def load_model(source: ModelSource) -> FamilyModel:
             normalisation=read.vision.input or _UNCHANGED,
         ),
         sampling=read_generation_config(source.folder).sampling,
+        answer_lead=ANSWER_LEADS[form],
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlmplug.parts.section import Section
 from vlmplug.quantisation import QUANTISATION, read_quantisation
-from vlmplug_deepseek_vl.section import Section
 
 #: What transformers' ``LlamaConfig`` fills in; the 7B files leave out even ``hidden_size``.
 LLAMA_DEFAULTS: Mapping[str, Any] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlmplug_deepseek_vl.section import Section
+from vlmplug.parts.section import Section
 from vlmplug_deepseek_vl.vision import WINDOW, Aligner, Normalisation, Sam, Siglip, Vision
 
 _SIGLIP = {

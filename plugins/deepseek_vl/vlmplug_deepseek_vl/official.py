@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug_deepseek_vl.section import Section
+from vlmplug.parts.section import Section
 from vlmplug_deepseek_vl.vision import Aligner, Normalisation, Sam, Siglip, Vision
 
 #: The official tables (``siglip_vit.py``, ``sam.py``), as far as checkpoints of this family use them.

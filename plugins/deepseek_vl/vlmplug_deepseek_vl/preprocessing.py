@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vlmplug_deepseek_vl.section import Section
+from vlmplug.parts.section import Section
 from vlmplug_deepseek_vl.vision import Vision
 
 _GREY = (0.5, 0.5, 0.5)

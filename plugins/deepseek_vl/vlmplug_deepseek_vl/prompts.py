@@ -68,6 +68,8 @@ def plain(dialogue: Dialogue) -> Iterator[Segment]:
 
 #: By the names that checkpoints and manifests give them.
 FORMATS: Mapping[str, Format] = {"deepseek": deepseek, "plain": plain}
+#: What a model writes in front of its answers: chat models the space behind ``Assistant:``.
+ANSWER_LEADS: Mapping[str, str] = {"deepseek": " ", "plain": ""}
 
 
 def answer(turn: Message, parse_special_tokens: bool) -> Content:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from vlmplug.errors import CheckpointMismatchError
-from vlmplug_deepseek_vl.section import Section
+from vlmplug.parts.section import Section
 
 #: One value for each of red, green and blue.
 Colours: TypeAlias = "tuple[float, float, float]"

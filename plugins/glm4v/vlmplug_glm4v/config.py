@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlmplug.errors import CheckpointMismatchError
-from vlmplug.quantisation import quantisation_method
+from vlmplug.config_json import declared_architectures
+from vlmplug.parts.checkpoint import check_architecture, check_tower, check_unquantised
+from vlmplug.parts.section import Section
 from vlmplug_glm4v.fields import check_text, check_vision
 
 #: The first is that of the published files, the second that of files saved from the official code.
@@ -58,21 +59,13 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     :raises CheckpointMismatchError: another architecture, no vision tower, quantised weights, or fields that make no
         sense.
     """
-    architectures = config.get("architectures") or []
-    if not set(ARCHITECTURES) & set(architectures):
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(map(str, architectures)) or 'none'}.",
-            f"This family reads {' and '.join(ARCHITECTURES)}; choose the model type that fits the checkpoint.",
-        )
-    if not isinstance(config.get("vision_config"), Mapping):
-        raise CheckpointMismatchError(
-            "config.json has no vision_config: this is a GLM-4 without a vision tower.", "Use a GLM-4V checkpoint."
-        )
-    if method := quantisation_method(config):
-        raise CheckpointMismatchError(f"The weights are quantised ({method}).", "Use the unquantised checkpoint.")
+    check_architecture(declared_architectures(config), ARCHITECTURES)
+    check_tower(config, "vision_config", "GLM-4V")
+    check_unquantised(config)
     filled = {**_DEFAULTS, **config}
-    check_text(filled)
-    check_vision(filled["vision_config"])
+    section = Section("config.json", filled)
+    check_text(section)
+    check_vision(section.section("vision_config"))
     return filled
 
 

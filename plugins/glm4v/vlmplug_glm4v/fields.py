@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from vlmplug.parts.section import Section
 
-from vlmplug.errors import CheckpointMismatchError
-
-_TEXT = "config.json"
-_VISION = "vision_config"
 _TEXT_SIZES = (
     "num_layers",
     "hidden_size",
@@ -39,61 +34,32 @@ _TEXT_SWITCHES = {
 _VISION_SWITCHES = {"in_channels": 3, "hidden_act": "gelu"}
 
 
-def check_text(config: Mapping[str, Any]) -> None:
+def check_text(config: Section) -> None:
     """Sizes and switches of the language model.
 
     :raises CheckpointMismatchError: a field is missing, or holds something that no official checkpoint has.
     """
-    _check_sizes(_TEXT, config, _TEXT_SIZES)
-    _check_switches(_TEXT, config, _TEXT_SWITCHES)
-    for name in ("layernorm_epsilon", "rope_ratio"):
-        if not _is_positive(config.get(name)):
-            raise _wrong(_TEXT, name, config.get(name), "a positive number")
-    heads, groups = config["num_attention_heads"], config["multi_query_group_num"]
-    if config["kv_channels"] * heads != config["hidden_size"]:
-        raise _wrong(_TEXT, "kv_channels", config["kv_channels"], f"hidden_size / num_attention_heads ({heads})")
-    if heads % groups:
-        raise _wrong(_TEXT, "num_attention_heads", heads, f"a multiple of multi_query_group_num ({groups})")
+    config.check_sizes(_TEXT_SIZES)
+    config.check_fixed(_TEXT_SWITCHES)
+    config.check_numbers(("layernorm_epsilon", "rope_ratio"))
+    heads = config.size("num_attention_heads")
+    if config.size("kv_channels") * heads != config.size("hidden_size"):
+        raise config.wrong("kv_channels", f"hidden_size / num_attention_heads ({heads})")
+    config.check_multiple("num_attention_heads", "multi_query_group_num")
 
 
-def check_vision(vision: Mapping[str, Any]) -> None:
+def check_vision(vision: Section) -> None:
     """Sizes and switches of the tower.
 
     :raises CheckpointMismatchError: as `check_text`.
     """
-    _check_sizes(_VISION, vision, _VISION_SIZES)
-    _check_switches(_VISION, vision, _VISION_SWITCHES)
-    for name in ("layer_norm_eps", "scaling_factor"):
-        if not _is_positive(vision.get(name)):
-            raise _wrong(_VISION, name, vision.get(name), "a positive number")
-    heads, patch, size = vision["num_heads"], vision["patch_size"], vision["image_size"]
-    if vision["hidden_size"] % heads:
-        raise _wrong(_VISION, "hidden_size", vision["hidden_size"], f"a multiple of num_heads ({heads})")
+    vision.check_sizes(_VISION_SIZES)
+    vision.check_fixed(_VISION_SWITCHES)
+    vision.check_numbers(("layer_norm_eps", "scaling_factor"))
+    vision.check_multiple("hidden_size", "num_heads")
+    patch, size = vision.size("patch_size"), vision.size("image_size")
     if size % (2 * patch):
-        raise _wrong(_VISION, "image_size", size, f"a multiple of two patches ({2 * patch})")
-    if vision["num_positions"] != (size // patch) ** 2 + 1:
-        expected = f"{(size // patch) ** 2 + 1}, one more than there are patches"
-        raise _wrong(_VISION, "num_positions", vision["num_positions"], expected)
-
-
-def _check_sizes(where: str, config: Mapping[str, Any], names: Iterable[str]) -> None:
-    for name in names:
-        value = config.get(name)
-        if type(value) is not int or value < 1:
-            raise _wrong(where, name, value, "a whole number of at least 1")
-
-
-def _check_switches(where: str, config: Mapping[str, Any], switches: Mapping[str, Any]) -> None:
-    for name, expected in switches.items():
-        if config.get(name, expected) != expected:
-            raise _wrong(where, name, config[name], repr(expected))
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _wrong(where: str, name: str, value: object, expected: str) -> CheckpointMismatchError:
-    return CheckpointMismatchError(
-        f"{where}: {name} is {value!r}, expected {expected}.", "Use the config.json of the official checkpoint."
-    )
+        raise vision.wrong("image_size", f"a multiple of two patches ({2 * patch})")
+    places = (size // patch) ** 2 + 1
+    if vision.size("num_positions") != places:
+        raise vision.wrong("num_positions", f"{places}, one more than there are patches")

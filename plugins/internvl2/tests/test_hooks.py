@@ -96,10 +96,13 @@ def changed(tmp_path: Path) -> Callable[[Path], Path]:
     [
         ({"architectures": ["QWenLMHeadModel"]}, "architecture QWenLMHeadModel"),
         ({"architectures": None}, "architecture none"),
-        ({"llm_config": None}, "no llm_config"),
-        ({"vision_config": "large"}, "no vision_config"),
+        ({"llm_config": None}, "llm_config of config.json is missing"),
+        ({"vision_config": "large"}, "vision_config of config.json is 'large'"),
         ({"llm_config": {"architectures": ["MambaForCausalLM"]}}, "architecture MambaForCausalLM"),
-        ({"llm_config": {"architectures": ["LlamaForCausalLM"], "hidden_size": 8}}, "lacks intermediate_size"),
+        (
+            {"llm_config": {"architectures": ["LlamaForCausalLM"], "hidden_size": 8}},
+            "config.json has no intermediate_size",
+        ),
         ({"template": "internvl_zh"}, "template is 'internvl_zh'"),
         ({"torch_dtype": "int4"}, "data type 'int4'"),
     ],

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlmplug.config_json import declared_architectures
 from vlmplug.errors import CheckpointMismatchError
+from vlmplug.parts.checkpoint import check_architecture
+from vlmplug.parts.section import Section
 from vlmplug.quantisation import QUANTISATION, read_quantisation
 from vlmplug_internvl2.fields import check_chat, check_rope, check_text, check_vision
 from vlmplug_internvl2.options import InternVLOptions
@@ -85,18 +88,14 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises CheckpointMismatchError: another architecture, parts of it are missing, or numbers that make no sense.
     """
-    architectures = config.get("architectures") or []
-    if ARCHITECTURE not in architectures:
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(map(str, architectures)) or 'none'}.",
-            f"This family reads {ARCHITECTURE}; choose the model type that fits the checkpoint.",
-        )
+    check_architecture(declared_architectures(config), (ARCHITECTURE,))
+    given = Section("config.json", config)
     for part in ("vision_config", "llm_config"):
-        if not isinstance(config.get(part), Mapping):
-            raise CheckpointMismatchError(f"config.json has no {part}.", "Use the official config.json.")
+        given.section(part)
     filled = {**_CHAT_DEFAULTS, **config, "vision_config": {**_VISION_DEFAULTS, **config["vision_config"]}}
-    check_vision(filled["vision_config"])
-    check_chat(filled)
+    section = Section("config.json", filled)
+    check_vision(section.section("vision_config"))
+    check_chat(section)
     return filled
 
 
@@ -136,11 +135,12 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
             f"llm_config names the architecture {architecture}.",
             f"Expected one of {', '.join(_LANGUAGE_MODELS)}.",
         )
-    if missing := [name for name in _TEXT_FIELDS if name not in official]:
-        raise CheckpointMismatchError(f"llm_config lacks {', '.join(missing)}.", "Use the official config.json.")
-    check_text(official)
+    language = Section("llm_config of config.json", official)
+    check_text(language)
+    if "rope_theta" in official:
+        language.number("rope_theta")
     rope = rope_parameters(official)
-    check_rope(rope)
+    check_rope(Section("rope_scaling of llm_config", rope))
     model_type, own = _LANGUAGE_MODELS[architecture]
     quantisation = read_quantisation(config)
     return {

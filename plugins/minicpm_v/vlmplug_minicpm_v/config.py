@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmplug.errors import CheckpointMismatchError
+from vlmplug.config_json import declared_architectures
 from vlmplug.json_files import read_json_if_there
+from vlmplug.parts.checkpoint import check_architecture
+from vlmplug.parts.section import Section
 from vlmplug.quantisation import QUANTISATION, read_quantisation
 from vlmplug_minicpm_v.fields import RESAMPLER_HEAD, check_slicing, check_text, check_vision
 from vlmplug_minicpm_v.options import OptionReader, SliceOptions
 from vlmplug_minicpm_v.versions import Version
 
 ARCHITECTURE = "MiniCPMV"
+PREPROCESSOR = "preprocessor_config.json"
 #: How the official ``encode_video`` example asks for frames.
 _FRAME_SLICES = 2
 
@@ -81,19 +84,13 @@ def checked(config: Mapping[str, Any], folder: Path) -> Official:
 
     :raises CheckpointMismatchError: another architecture, parts of it are missing, or numbers that make no sense.
     """
-    architectures = config.get("architectures") or []
-    if ARCHITECTURE not in architectures:
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(map(str, architectures)) or 'none'}.",
-            f"This family reads {ARCHITECTURE}; choose the model type that fits the checkpoint.",
-        )
-    if not isinstance(config.get("vision_config"), Mapping):
-        raise CheckpointMismatchError("config.json has no vision_config.", "Use the official config.json.")
+    check_architecture(declared_architectures(config), (ARCHITECTURE,))
     filled = {**_DEFAULTS, **config}
-    check_text(filled)
-    check_vision(filled["vision_config"])
-    slicing = _slicing(filled, read_json_if_there(folder / "preprocessor_config.json"))
-    check_slicing(slicing, filled)
+    section = Section("config.json", filled)
+    check_text(section)
+    check_vision(section.section("vision_config"))
+    slicing = _slicing(filled, read_json_if_there(folder / PREPROCESSOR))
+    check_slicing(Section(PREPROCESSOR, slicing), section)
     return Official(filled, slicing)
 
 

@@ -71,7 +71,7 @@ def test_the_data_type_stands_in_one_of_two_places(changes: dict[str, Any], expe
         ({"visual": None}, "without a vision tower"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, r"quantised \(gptq\)"),
         ({"hidden_size": 0}, "hidden_size is 0"),
-        ({"vocab_size": None}, "vocab_size is None"),
+        ({"vocab_size": None}, "config.json has no vocab_size"),
         ({"kv_channels": 32}, "kv_channels is 32"),
         ({"intermediate_size": 127}, "intermediate_size is 127"),
         ({"seq_length": 1}, "seq_length is 1"),
@@ -95,7 +95,7 @@ def test_what_no_official_checkpoint_has_is_refused(changes: dict[str, Any], say
         ({"heads": 5}, "width is 48, expected a multiple of heads"),
         ({"image_size": 450}, "image_size is 450"),
         ({"output_dim": 128}, "output_dim is 128"),
-        ({"mlp_ratio": None}, "mlp_ratio is None"),
+        ({"mlp_ratio": None}, "visual of config.json has no mlp_ratio"),
         ({"layers": 2.0}, "layers is 2.0"),
     ],
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlmplug.config_json import declared_architectures
 from vlmplug.errors import CheckpointMismatchError
 from vlmplug.model import LengthScaling
-from vlmplug.quantisation import quantisation_method
+from vlmplug.parts.checkpoint import check_architecture, check_tower, check_unquantised
+from vlmplug.parts.section import Section
 from vlmplug_qwen_vl.fields import RESAMPLER_HEAD, check_text, check_vision
 
 ARCHITECTURE = "QWenLMHeadModel"
@@ -38,21 +40,13 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
     :raises CheckpointMismatchError: another architecture, no vision tower, quantised weights, or fields that make no
         sense.
     """
-    architectures = config.get("architectures") or []
-    if ARCHITECTURE not in architectures:
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(map(str, architectures)) or 'none'}.",
-            f"This family reads {ARCHITECTURE}; choose the model type that fits the checkpoint.",
-        )
-    if not isinstance(config.get("visual"), Mapping):
-        raise CheckpointMismatchError(
-            "config.json has no visual: this is a Qwen without a vision tower.", "Use a Qwen-VL checkpoint."
-        )
-    if method := quantisation_method(config):
-        raise CheckpointMismatchError(f"The weights are quantised ({method}).", "Use the unquantised checkpoint.")
+    check_architecture(declared_architectures(config), (ARCHITECTURE,))
+    check_tower(config, "visual", "Qwen-VL")
+    check_unquantised(config)
     filled = {**_DEFAULTS, **config}
-    check_text(filled)
-    check_vision(filled["visual"], filled["hidden_size"])
+    section = Section("config.json", filled)
+    check_text(section)
+    check_vision(section.section("visual"), section.size("hidden_size"))
     return filled
 
 

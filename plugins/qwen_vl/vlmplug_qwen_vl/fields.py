@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from vlmplug.parts.section import Section
 
-from vlmplug.errors import CheckpointMismatchError
-
-_TEXT = "config.json"
-_VISION = "visual"
 _TEXT_SIZES = (
     "hidden_size",
     "intermediate_size",
@@ -26,59 +21,32 @@ _TEXT_SWITCHES = {"no_bias": True, "rotary_pct": 1.0, "scale_attn_weights": True
 RESAMPLER_HEAD = 128
 
 
-def check_text(config: Mapping[str, Any]) -> None:
+def check_text(config: Section) -> None:
     """Sizes and switches of the language model.
 
     :raises CheckpointMismatchError: a field is missing, or holds something that no official checkpoint has.
     """
-    _check_sizes(_TEXT, config, _TEXT_SIZES)
-    for name, expected in _TEXT_SWITCHES.items():
-        if config.get(name, expected) != expected:
-            raise _wrong(_TEXT, name, config[name], repr(expected))
-    for name in ("layer_norm_epsilon", "rotary_emb_base"):
-        _check_positive(_TEXT, config, name)
+    config.check_sizes(_TEXT_SIZES)
+    config.check_fixed(_TEXT_SWITCHES)
+    config.check_numbers(("layer_norm_epsilon", "rotary_emb_base"))
     for name in ("use_dynamic_ntk", "use_logn_attn"):
-        if not isinstance(config.get(name), bool):
-            raise _wrong(_TEXT, name, config.get(name), "true or false")
-    heads = config["num_attention_heads"]
-    if config["kv_channels"] * heads != config["hidden_size"]:
-        raise _wrong(_TEXT, "kv_channels", config["kv_channels"], f"hidden_size / num_attention_heads ({heads})")
-    if config["intermediate_size"] % 2:
-        raise _wrong(_TEXT, "intermediate_size", config["intermediate_size"], "an even number")
-    if config["seq_length"] < 2:
-        raise _wrong(_TEXT, "seq_length", config["seq_length"], "at least 2")
+        config.flag(name)
+    heads = config.size("num_attention_heads")
+    if config.size("kv_channels") * heads != config.size("hidden_size"):
+        raise config.wrong("kv_channels", f"hidden_size / num_attention_heads ({heads})")
+    config.check_multiple("intermediate_size", 2)
+    if config.size("seq_length") < 2:
+        raise config.wrong("seq_length", "at least 2")
 
 
-def check_vision(vision: Mapping[str, Any], hidden: int) -> None:
+def check_vision(vision: Section, hidden: int) -> None:
     """Sizes of the tower; ``hidden`` is that of the language model.
 
     :raises CheckpointMismatchError: as `check_text`.
     """
-    _check_sizes(_VISION, vision, _VISION_SIZES)
-    _check_positive(_VISION, vision, "mlp_ratio")
-    if vision["width"] % vision["heads"]:
-        raise _wrong(_VISION, "width", vision["width"], f"a multiple of heads ({vision['heads']})")
-    if vision["image_size"] % vision["patch_size"]:
-        raise _wrong(_VISION, "image_size", vision["image_size"], f"a multiple of patch_size ({vision['patch_size']})")
-    if vision["output_dim"] != hidden or hidden % RESAMPLER_HEAD:
-        expected = f"hidden_size ({hidden}), a multiple of {RESAMPLER_HEAD}"
-        raise _wrong(_VISION, "output_dim", vision["output_dim"], expected)
-
-
-def _check_sizes(where: str, config: Mapping[str, Any], names: Iterable[str]) -> None:
-    for name in names:
-        value = config.get(name)
-        if type(value) is not int or value < 1:
-            raise _wrong(where, name, value, "a whole number of at least 1")
-
-
-def _check_positive(where: str, config: Mapping[str, Any], name: str) -> None:
-    value = config.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        raise _wrong(where, name, value, "a positive number")
-
-
-def _wrong(where: str, name: str, value: object, expected: str) -> CheckpointMismatchError:
-    return CheckpointMismatchError(
-        f"{where}: {name} is {value!r}, expected {expected}.", "Use the config.json of the official checkpoint."
-    )
+    vision.check_sizes(_VISION_SIZES)
+    vision.number("mlp_ratio")
+    vision.check_multiple("width", "heads")
+    vision.check_multiple("image_size", "patch_size")
+    if vision.size("output_dim") != hidden or hidden % RESAMPLER_HEAD:
+        raise vision.wrong("output_dim", f"hidden_size ({hidden}), a multiple of {RESAMPLER_HEAD}")

@@ -59,7 +59,7 @@ def test_the_data_type_is_that_of_the_file(load: Load) -> None:
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, r"quantised \(awq\)"),
         ({"hidden_size": 0}, "hidden_size is 0"),
         ({"num_hidden_layers": True}, "num_hidden_layers is True"),
-        ({"vocab_size": None}, "vocab_size is None"),
+        ({"vocab_size": None}, "config.json has no vocab_size"),
         ({"num_attention_heads": 3}, "hidden_size is 128"),
         ({"num_key_value_heads": 3}, "num_attention_heads is 4"),
         ({"rope_theta": "large"}, "rope_theta is 'large'"),

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmplug.config_json import declared_architectures, remote_classes
-from vlmplug.errors import CheckpointMismatchError
-from vlmplug.quantisation import quantisation_method
+from vlmplug.parts.checkpoint import check_architecture, check_unquantised
+from vlmplug.parts.section import Section
 from vlmplug.sampling import SamplingDefaults
-from vlmplug_xcomposer2_5.fields import check_text, wrong
-from vlmplug_xcomposer2_5.sizes import TILE
+from vlmplug_xcomposer2_5.fields import check_size, check_text
 
 ARCHITECTURE = "InternLMXComposer2ForCausalLM"
 LANGUAGE = "InternLM2ForCausalLM"
@@ -45,20 +44,11 @@ def check(config: Mapping[str, Any]) -> None:
     :raises CheckpointMismatchError: another architecture, another version, weights that are quantised, or numbers that
         make no sense.
     """
-    named = (*declared_architectures(config), *remote_classes(config))
-    if ARCHITECTURE not in named:
-        raise CheckpointMismatchError(
-            f"config.json names the architecture {', '.join(named) or 'none'}.",
-            f"This family reads {ARCHITECTURE}; choose the model type that fits the checkpoint.",
-        )
-    if config.get("img_size", TILE) != TILE:
-        raise wrong("img_size", config["img_size"], f"{TILE}, as in XComposer2.5 (XComposer2 is not supported)")
-    if method := quantisation_method(config):
-        raise CheckpointMismatchError(
-            f"The checkpoint is quantised ({method}), and its low-rank additions are not.",
-            "Use the unquantised checkpoint, internlm-xcomposer2d5-7b.",
-        )
-    check_text(config)
+    check_architecture((*declared_architectures(config), *remote_classes(config)), (ARCHITECTURE,))
+    section = Section("config.json", config)
+    check_size(section)
+    check_unquantised(config)
+    check_text(section)
 
 
 def settings(config: Mapping[str, Any], tile_tokens: int) -> XComposerSettings:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from vlmplug.errors import CheckpointMismatchError
-from vlmplug.number import is_number, is_whole
+from vlmplug.parts.section import Section
+from vlmplug_xcomposer2_5.sizes import TILE
 
 _SIZES = (
     *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
@@ -17,41 +14,33 @@ _POSITIVE = ("rope_theta", "rms_norm_eps")
 _SCALINGS = ("dynamic",)
 
 
-def check_text(config: Mapping[str, Any]) -> None:
+def check_size(config: Section) -> None:
+    """Tiles of this version.
+
+    :raises CheckpointMismatchError: another version of the family.
+    """
+    if config.get("img_size") not in (None, TILE):
+        raise config.wrong("img_size", f"{TILE}, as in XComposer2.5 (XComposer2 is not supported)")
+
+
+def check_text(config: Section) -> None:
     """Sizes of the language model.
 
-    :raises CheckpointMismatchError: a field holds something that no official checkpoint has.
+    :raises CheckpointMismatchError: a field is missing, or holds something that no official checkpoint has.
     """
-    for name in _SIZES:
-        if not is_whole(config.get(name)) or config[name] < 1:
-            raise wrong(name, config.get(name), "a whole number of at least 1")
-    for name in _POSITIVE:
-        if not is_number(config.get(name)) or config[name] <= 0:
-            raise wrong(name, config.get(name), "a positive number")
-    for name, of in (("hidden_size", "num_attention_heads"), ("num_attention_heads", "num_key_value_heads")):
-        if config[name] % config[of]:
-            raise wrong(name, config[name], f"a multiple of {of} ({config[of]})")
-    if config.get("hidden_act", "silu") != "silu":
-        raise wrong("hidden_act", config["hidden_act"], "silu")
-    _check_scaling(config.get("rope_scaling"))
-    _check_length(config.get("max_length"))
+    config.check_sizes(_SIZES)
+    config.check_numbers(_POSITIVE)
+    config.check_multiple("hidden_size", "num_attention_heads")
+    config.check_multiple("num_attention_heads", "num_key_value_heads")
+    config.check_fixed({"hidden_act": "silu"})
+    if config.get("max_length") is not None:
+        config.size("max_length")
+    _check_scaling(config)
 
 
-def _check_scaling(scaling: object) -> None:
-    if scaling is None:
+def _check_scaling(config: Section) -> None:
+    if config.get("rope_scaling") is None:
         return
-    kind = scaling.get("type", scaling.get("rope_type")) if isinstance(scaling, Mapping) else scaling
-    if kind not in _SCALINGS:
-        raise wrong("rope_scaling", scaling, f"null or one of the type {', '.join(_SCALINGS)}")
-
-
-def _check_length(length: object) -> None:
-    if length is not None and (not is_whole(length) or length < 1):
-        raise wrong("max_length", length, "a whole number of at least 1")
-
-
-def wrong(name: str, value: object, expected: str) -> CheckpointMismatchError:
-    """The error for a field."""
-    return CheckpointMismatchError(
-        f"config.json: {name} is {value!r}, expected {expected}.", "Use the config.json of the official checkpoint."
-    )
+    scaling = config.section("rope_scaling")
+    if (scaling.get("type") or scaling.get("rope_type")) not in _SCALINGS:
+        raise config.wrong("rope_scaling", f"null or one of the type {', '.join(_SCALINGS)}")

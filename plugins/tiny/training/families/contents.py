@@ -48,9 +48,9 @@ def asked(rng: Random, family: TinyFamily, content: Content | None) -> list[tupl
 
 
 def spoken(family: TinyFamily, question: Question) -> Question:
-    """The answer with the model's own name and abilities, behind what the prompt format puts in front of it."""
+    """The answer with the model's own name and abilities."""
     answer = family.talk.abilities if question.answer == ABILITIES else question.answer.replace(NAME, family.name)
-    return replace(question, answer=family.talk.lead + answer)
+    return replace(question, answer=answer)
 
 
 def kinds(family: TinyFamily) -> tuple[str, ...]:

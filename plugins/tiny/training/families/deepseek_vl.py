@@ -153,7 +153,6 @@ DEEPSEEK_VL = TinyFamily(
     talk=Talk(
         stop=END,
         abilities="I can describe pictures of simple shapes, compare two pictures and answer questions about them.",
-        lead=" ",
     ),
     # Two conversations about a picture hardly fit into 512 tokens.
     block=BlockSize(rows=5, length=768),

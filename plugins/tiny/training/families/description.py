@@ -52,13 +52,11 @@ class Pictures:
 class Talk:
     """How answers are written.
 
-    - ``stop``: the token that ends an answer. ``lead``: white space that belongs to an answer in this prompt format.
-    - ``abilities``: what the model says that it can do.
+    - ``stop``: the token that ends an answer. ``abilities``: what the model says that it can do.
     """
 
     stop: str
     abilities: str
-    lead: str = ""
 
 
 @dataclass(frozen=True)

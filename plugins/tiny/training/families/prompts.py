@@ -110,8 +110,7 @@ class Prompter:
 
     def answer_ids(self, text: str) -> tuple[int, ...]:
         """What the model generates for an answer, but for the id that ends it."""
-        tokenizer = self.model.tokenizer
-        return (*tokenizer.encode_text(self.model.answer_lead), *tokenizer.encode_text(text))
+        return tuple(self.model.tokenizer.encode_text(self.model.answer_lead + text))
 
     def continued(self, prompt: EngineInput, answers: Sequence[Answer]) -> Dialogue:
         """The last prompt with its answer."""
