@@ -2,7 +2,8 @@
 
 Started by ``true_shape.py --against-text-model``, as a process of its own: vlmplug's repairs of lmdeploy are not in it,
 only configuration classes are registered, so that lmdeploy's own language model needs no remote code. It reads a
-``config.json`` of the same numbers, a tokenizer of single bytes that has words for all ids, and a weight file.
+``config.json`` of the same numbers, a tokenizer of single bytes that has words for all ids, and a weight file. Its
+prompts have as many tokens as the family's own: texts are cut, or filled up, to so many bytes.
 
 The weights are views of one random block: the file is as large as the largest matrix, not as the model. lmdeploy
 copies each of them, so that in memory the model is as large as any other.
@@ -43,6 +44,7 @@ WORKLOADS = {"text": 1, "texts": 32}
 
 _BLOCK = 2**24
 _STD = 0.02
+_WRITTEN = "generate_token_len"
 _OWN = (FUSED_QKV, PARTIAL_LORA)
 
 
@@ -115,15 +117,16 @@ class TextModel:
     """Plain ``lmdeploy.pipeline``.
 
     :param dtype: as the weights are. ``blocks``: of 64 tokens in the cache of keys and values.
+    :param length: tokens of a prompt.
     """
 
-    def __init__(self, folder: Path, dtype: str, device: str, blocks: int) -> None:
+    def __init__(self, folder: Path, dtype: str, device: str, blocks: int, length: int) -> None:
         from lmdeploy import PytorchEngineConfig, pipeline
 
         register_configs()
         gpu = PytorchEngineConfig(dtype="auto" if dtype == "float32" else dtype, num_gpu_blocks=blocks)
         config = _cpu_config(blocks) if device == "cpu" else gpu
-        self._pipeline = pipeline(str(folder), backend_config=config, log_level="ERROR")
+        self._pipeline, self._length = pipeline(str(folder), backend_config=config, log_level="ERROR"), length
 
     def answer(self, count: int) -> Found:
         """So many requests at once."""
@@ -131,8 +134,9 @@ class TextModel:
 
         config = GenerationConfig(max_new_tokens=TOKENS, ignore_eos=True, do_sample=False)
         start = time.perf_counter()
-        answers = self._pipeline(stories(count), gen_config=config, do_preprocess=False)
-        return timed(start, sum(answer.generate_token_len for answer in answers))
+        answers = self._pipeline(cut(stories(count), self._length), gen_config=config, do_preprocess=False)
+        read, written = ([getattr(answer, name) for answer in answers] for name in ("input_token_len", _WRITTEN))
+        return timed(start, sum(read), sum(written))
 
 
 def stories(count: int) -> list[str]:
@@ -140,10 +144,15 @@ def stories(count: int) -> list[str]:
     return [f"{number}. {STORY}" for number in range(count)]
 
 
-def timed(start: float, tokens: int) -> Found:
-    """What a round says."""
+def cut(texts: list[str], length: int) -> list[str]:
+    """Texts of exactly so many bytes, each of which is a token here."""
+    return [text[:length].ljust(length, ".") for text in texts]
+
+
+def timed(start: float, read: int, written: int) -> Found:
+    """What a round says: tokens of all prompts, and those generated."""
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "tokens": tokens, "tokens_per_second": tokens / seconds}
+    return {"seconds": seconds, "prompt_tokens": read, "tokens": written, "tokens_per_second": written / seconds}
 
 
 def _cpu_config(blocks: int) -> Any:
@@ -155,13 +164,13 @@ def _cpu_config(blocks: int) -> Any:
     return cpu_engine_config(CpuEngineOptions(kv_cache_bytes=0, num_blocks=blocks, block_size=64, threads=1))
 
 
-def started(model_type: str, folder: Path, dtype: str, device: str, blocks: int) -> Process:
+def started(model_type: str, folder: Path, dtype: str, device: str, blocks: int, length: int) -> Process:
     """The text model of a model folder in a child process, which loads while the caller does something else.
 
-    :param dtype: as the family's engine runs.
+    :param dtype: as the family's engine runs. :param length: tokens of a prompt.
     """
     command = [__file__, "--model-type", model_type, "--folder", folder, "--dtype", dtype, "--device", device]
-    return Process([*command, "--blocks", blocks])
+    return Process([*command, "--blocks", blocks, "--length", length])
 
 
 def main() -> None:
@@ -172,12 +181,13 @@ def main() -> None:
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--blocks", type=int, required=True)
+    parser.add_argument("--length", type=int, required=True, help="tokens of a prompt")
     args = parser.parse_args()
     start = time.perf_counter()
     text_config = dict(open_preparer(args.model_type, args.folder).model.text_config)
     with tempfile.TemporaryDirectory(prefix="vlmplug-text-") as made:
         write_text_model(plain_config(text_config, args.dtype), Path(made))
-        model = TextModel(Path(made), args.dtype, args.device, args.blocks)
+        model = TextModel(Path(made), args.dtype, args.device, args.blocks, args.length)
         workloads = {name: partial(model.answer, count) for name, count in WORKLOADS.items()}
         loaded = time.perf_counter() - start
         serve(loaded, Bound(workloads, "text"))

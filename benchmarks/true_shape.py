@@ -123,7 +123,8 @@ def against(pipeline: Pipeline, theirs: Process, rounds: int) -> dict[str, Any]:
     def answer(count: int) -> dict[str, Any]:
         start = time.perf_counter()
         answers = pipeline.generate_batch([request(story, TOKENS) for story in stories(count)])
-        return timed(start, sum(answer.generated_tokens for answer in answers if isinstance(answer, Answer)))
+        done = [answer for answer in answers if isinstance(answer, Answer)]
+        return timed(start, sum(a.prompt_tokens for a in done), sum(a.generated_tokens for a in done))
 
     ours = Bound({name: partial(answer, count) for name, count in WORKLOADS.items()}, "text")
     return {name: compare(ours, theirs, name, rounds) for name in WORKLOADS}
@@ -203,7 +204,9 @@ def started(args: argparse.Namespace, folder: Path, device: str, dtype: str) -> 
     from benchmarks import text_model
 
     blocks = kv_blocks(folder, args, TEXT_CACHE if device == "cuda" else 0.125)
-    return text_model.started(args.model_type, folder, dtype, device, blocks)
+    [story] = text_model.stories(1)
+    length = len(open_preparer(args.model_type, folder).prepare(request(story, 1)).engine_input.input_ids)
+    return text_model.started(args.model_type, folder, dtype, device, blocks, length)
 
 
 def weights_gib(pipeline: Pipeline, dtype: str) -> float:
