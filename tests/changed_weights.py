@@ -12,6 +12,11 @@ Weights = dict[str, np.ndarray]
 Change = Callable[[Weights], object]
 
 
+def without(name: str) -> Change:
+    """A tensor less."""
+    return lambda weights: weights.pop(name)
+
+
 def with_another(name: str, *shape: int) -> Change:
     """A tensor of zeros more, or in the place of one."""
     return lambda weights: weights.update({name: np.zeros(shape, np.float32)})

@@ -1,4 +1,4 @@
-"""What tests of a family's engine share: noise pictures, settings of the engine, and what a native model says."""
+"""What tests of a family's engine share: noise pictures, ways to open it, and what a native model says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from vlmplug.compat.swift import get_lmdeploy_engine, get_template, inference_lmdeploy
@@ -15,7 +16,7 @@ from vlmplug.conversation import Conversation, Message
 from vlmplug.engine.options import EngineOptions, SchedulerOptions
 from vlmplug.model import EngineInput
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
-from vlmplug.sampling import Sampling
+from vlmplug.sampling import Answer, Sampling
 
 #: The pipeline of a setting, by the setting's name.
 Opened = Callable[[str], Pipeline]
@@ -45,6 +46,36 @@ def greedy_request(*messages: Message, tokens: int, **sampling: Any) -> Request:
     """Exactly so many likeliest tokens."""
     chosen = Sampling(max_new_tokens=tokens, ignore_stop=True, temperature=0.0, **sampling)
     return Request(Conversation(messages), sampling=chosen)
+
+
+def cpu_pipeline(
+    model_type: str, folder: Path, tp: int = 1, session_length: int | None = None, **scheduler: Any
+) -> Pipeline:
+    """A checkpoint on the CPU with raw logits and, unless it is told otherwise, blocks of 16 tokens."""
+    chosen = SchedulerOptions(**{"block_size": 16, "logprobs_mode": "logits", **scheduler})
+    options = EngineOptions("cpu", tp=tp, threads=1, session_length=session_length, scheduler=chosen)
+    return open_pipeline(model_type, folder, options)
+
+
+def streamed(pipeline: Pipeline, requests: Mapping[str, Request]) -> dict[str, tuple[int, ...]]:
+    """The tokens of each request, streamed one request after the other."""
+    deltas = {name: pipeline.stream(request) for name, request in requests.items()}
+    return {name: tuple(token for delta in parts for token in delta.token_ids) for name, parts in deltas.items()}
+
+
+def logits(answer: object) -> npt.NDArray[np.float64]:
+    """The last row of the prompt's logits, float64 [vocabulary].
+
+    :raises TypeError: it is no answer.
+    """
+    if not isinstance(answer, Answer):
+        raise TypeError(f"{answer!r} is no answer.")
+    return np.asarray(answer.prompt_logits, np.float64)
+
+
+def largest_difference(one: object, other: object) -> float:
+    """Between the logits of two answers, as a share of the largest logit."""
+    return float(np.abs(logits(one) - logits(other)).max() / np.abs(logits(one)).max())
 
 
 class Settings(AbstractContextManager["Settings"]):

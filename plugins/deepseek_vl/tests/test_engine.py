@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +13,20 @@ import torch
 from safetensors.torch import load_file
 
 from plugins.deepseek_vl.tests.native_checkpoint import native_model
+from tests.family_engine import cpu_pipeline, logits, streamed
 from tests.reference import Reference, ids
 from vlmplug.config_json import read_config
 from vlmplug.conversation import Conversation, user_message
-from vlmplug.engine.options import EngineOptions, SchedulerOptions
+from vlmplug.engine.options import EngineOptions
 from vlmplug.pipeline import Pipeline, Request, open_pipeline
-from vlmplug.sampling import Answer, Sampling
+from vlmplug.sampling import Sampling
 
 TYPE = "deepseek-vl-7b-chat"
 ONE, TWO, LATER, TEXT = "one_image_tag_first", "two_images_numbered", "images_in_two_turns", "text_only"
 
 
-def opened(folder: Path, model_type: str = TYPE, tp: int = 1, **scheduler: object) -> Pipeline:
-    options = SchedulerOptions(**{"logprobs_mode": "logits", "block_size": 16, "max_prefill_tokens": 128, **scheduler})
-    return open_pipeline(model_type, folder, EngineOptions("cpu", tp=tp, threads=1, scheduler=options))
+def opened(folder: Path, model_type: str = TYPE, tp: int = 1, **scheduler: Any) -> Pipeline:
+    return cpu_pipeline(model_type, folder, tp, max_prefill_tokens=128, **scheduler)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,6 @@ def pipeline(golden: Path) -> Iterator[Pipeline]:
         yield made
 
 
-def logits(answer: object) -> np.ndarray:
-    assert isinstance(answer, Answer)
-    return np.asarray(answer.prompt_logits, np.float32)
-
-
 def test_official_tokens_batched_chunked_and_out_of_the_cache(pipeline: Pipeline, reference: Reference) -> None:
     names = [ONE, TWO, LATER, TEXT]
     requests = [reference.request(name) for name in names]
@@ -55,8 +51,7 @@ def test_official_tokens_batched_chunked_and_out_of_the_cache(pipeline: Pipeline
 
 
 def test_streaming_gives_the_same(pipeline: Pipeline, reference: Reference) -> None:
-    deltas = list(pipeline.stream(reference.request(ONE)))
-    assert tuple(number for delta in deltas for number in delta.token_ids) == reference.greedy[ONE]
+    assert streamed(pipeline, {ONE: reference.request(ONE)}) == {ONE: reference.greedy[ONE]}
 
 
 def test_a_second_turn_continues_what_was_said(pipeline: Pipeline, reference: Reference) -> None:

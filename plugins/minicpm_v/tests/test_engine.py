@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
+from tests.changed_weights import Change, with_another, without, write_changed
+from tests.family_engine import cpu_pipeline, largest_difference, streamed
 from tests.reference import Reference, ids
-from vlmplug.engine.options import EngineOptions, SchedulerOptions
+from vlmplug.engine.options import EngineOptions
 from vlmplug.errors import WeightsError
 from vlmplug.pipeline import Pipeline, open_pipeline
-from vlmplug.sampling import Answer
 from vlmplug.verify import Selection, VerifyOptions, verify
 from vlmplug.verify.forward_cases import EngineChoice
 
@@ -26,14 +25,9 @@ def reference(golden: Path) -> Reference:
     return Reference(golden, CHECKPOINT)
 
 
-def opened(folder: Path, tp: int = 1, **scheduler: object) -> Pipeline:
-    options = SchedulerOptions(**{"block_size": 16, "logprobs_mode": "logits", **scheduler})  # type: ignore[arg-type]
-    return open_pipeline(TYPE, folder, EngineOptions("cpu", tp=tp, threads=1, scheduler=options))
-
-
 @pytest.fixture(scope="module")
 def pipeline(golden: Path) -> Iterator[Pipeline]:
-    with opened(golden / CHECKPOINT, max_prefill_tokens=64, tower_tiles=1) as made:
+    with cpu_pipeline(TYPE, golden / CHECKPOINT, max_prefill_tokens=64, tower_tiles=1) as made:
         yield made
 
 
@@ -46,11 +40,7 @@ def test_every_case_of_the_set_passes_in_every_mode(reference: Reference) -> Non
 
 def test_streamed_and_all_at_once(pipeline: Pipeline, reference: Reference) -> None:
     requests = {name: reference.request(name) for name in reference.greedy}
-    streamed = {
-        name: tuple(token for delta in pipeline.stream(request) for token in delta.token_ids)
-        for name, request in requests.items()
-    }
-    assert streamed == reference.greedy
+    assert streamed(pipeline, requests) == reference.greedy
     answers = pipeline.generate_batch([*requests.values(), *reversed(requests.values())])
     assert [ids(answer) for answer in answers] == [*reference.greedy.values(), *reversed(reference.greedy.values())]
 
@@ -66,45 +56,28 @@ def test_a_second_turn_reuses_the_slices_of_the_first(pipeline: Pipeline, refere
 
 @pytest.mark.slow
 def test_two_processes_share_the_language_model(golden: Path, pipeline: Pipeline, reference: Reference) -> None:
-    with opened(golden / CHECKPOINT, tp=2) as shared:
+    with cpu_pipeline(TYPE, golden / CHECKPOINT, tp=2) as shared:
         for name in (TURNS, "text_only"):
             request = reference.request(name, prompt_logits=True)
             one, two = pipeline.generate(request), shared.generate(request)
             assert ids(two) == reference.greedy[name]
-            assert np.abs(logits(one) - logits(two)).max() <= 1e-5 * np.abs(logits(one)).max()
-
-
-def logits(answer: Answer) -> np.ndarray:
-    return np.asarray(answer.prompt_logits, np.float64)
-
-
-@pytest.fixture
-def folder(golden: Path, tmp_path: Path) -> Path:
-    """The checkpoint without its weights."""
-    for file in (golden / CHECKPOINT).iterdir():
-        if file.suffix != ".safetensors":
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    return tmp_path
+            assert largest_difference(one, two) <= 1e-5
 
 
 @pytest.mark.parametrize(
-    ("lost", "added", "says"),
+    ("change", "says"),
     [
-        ("resampler.proj", {}, r"1 missing \(vision resampler.proj\)"),
-        ("llm.lm_head.weight", {}, r"1 missing \(language lm_head.weight\)"),
-        ("", {"resampler.pos_embed": (1024, 256)}, r"1 unexpected \(resampler.pos_embed\)"),
-        ("", {"apm.conv1.weight": (2, 2)}, r"1 unexpected \(apm.conv1.weight\)"),
-        ("", {"resampler.query": (64, 256)}, r"resampler.query is \[64, 256\], expected \[96, 256\]"),
+        (without("resampler.proj"), r"1 missing \(vision resampler.proj\)"),
+        (without("llm.lm_head.weight"), r"1 missing \(language lm_head.weight\)"),
+        (with_another("resampler.pos_embed", 1024, 256), r"1 unexpected \(resampler.pos_embed\)"),
+        (with_another("apm.conv1.weight", 2, 2), r"1 unexpected \(apm.conv1.weight\)"),
+        (with_another("resampler.query", 64, 256), r"resampler.query is \[64, 256\], expected \[96, 256\]"),
     ],
 )
-def test_weights_that_do_not_fit_are_named(
-    golden: Path, folder: Path, lost: str, added: dict[str, tuple[int, ...]], says: str
-) -> None:
-    weights = load_file(golden / CHECKPOINT / "model.safetensors")
-    weights |= {name: np.zeros(shape, np.float32) for name, shape in added.items()}
-    save_file({name: value for name, value in weights.items() if name != lost}, folder / "model.safetensors")
+def test_weights_that_do_not_fit_are_named(golden: Path, tmp_path: Path, change: Change, says: str) -> None:
+    write_changed(golden / CHECKPOINT, tmp_path, change)
     with pytest.raises(WeightsError, match=says):
-        opened(folder)
+        cpu_pipeline(TYPE, tmp_path)
 
 
 def test_random_weights_answer(golden: Path) -> None:
