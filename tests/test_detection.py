@@ -41,7 +41,7 @@ TYPES = {
     "pair-a": model_type("pair"),
     "pair-b": model_type("pair"),
     "mini-v2": model_type("mini", template="v2", shape=MINI),
-    "mini-v2_6": model_type("mini", template="v2_6", shape=MINI),
+    "mini-v2_6": model_type("mini", template="v2_6", shape={**MINI, "rope_scaling": {"type": "dynamic"}}),
     "mini-v2_6-large": model_type("mini", template="v2_6", shape={**MINI, "hidden_size": 128}),
     "mini-deep": model_type("mini", template="other", shape={**MINI, "llm_config": {"num_hidden_layers": 9}}),
     "mini-somebodys": model_type("mini", template="v2_6"),

@@ -61,8 +61,8 @@ corner = st.tuples(st.integers(0, 999), st.integers(0, 999))
 def test_pixels_are_the_official_ones(one: Any, other: Any, width: int, height: int) -> None:
     text = f"<box>({one[0]},{one[1]}),({other[0]},{other[1]})</box>"
     (box,) = read_boxes(text, (width, height), 1000)
-    exact = [(across * width // 1000, down * height // 1000) for across, down in (one, other)]
-    assert box.corners == tuple(exact)
+    official = [(int(across / 1000 * width), int(down / 1000 * height)) for across, down in (one, other)]
+    assert box.corners == tuple(official)
     assert all(0 <= across < width and 0 <= down < height for across, down in box.corners)
 
 

@@ -150,7 +150,7 @@ def _compare(entry: ModelType, family: Family, folder: Path, config: Mapping[str
 
 
 def _shape_pairs(expected: Mapping[str, Any], config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Each key that both have, or section that one lacks, and how the two differ in it; empty: not at all."""
+    """Each key that both have, or section of shapes that one lacks, and how the two differ in it; empty: not at all."""
     for name, value in expected.items():
         key, found = above + name, config.get(name)
         if name == QUANTISATION or key == "architectures":
@@ -158,9 +158,17 @@ def _shape_pairs(expected: Mapping[str, Any], config: Mapping[str, Any], above: 
         if isinstance(value, Mapping) and isinstance(found, Mapping):
             yield from _shape_pairs(value, found, f"{key}.")
         elif isinstance(value, Mapping):
-            yield key, _no_section(key)
+            if _gives_shapes(value):
+                yield key, _no_section(key)
         elif name in SHAPE_KEYS and value is not None and found is not None:
             yield key, "" if found == value else f"{key} is {shown(found)}, not {shown(value)}"
+
+
+def _gives_shapes(section: Mapping[str, Any]) -> bool:
+    """Whether a section says anything about shapes; how positions are scaled, for one, does not."""
+    return any(
+        _gives_shapes(value) if isinstance(value, Mapping) else name in SHAPE_KEYS for name, value in section.items()
+    )
 
 
 def _no_section(key: str) -> str:

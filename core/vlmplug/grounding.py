@@ -55,8 +55,8 @@ def _is_corner(corner: Any) -> bool:
 def read_boxes(text: str, size: tuple[int, int], scale: int) -> tuple[Box, ...]:
     """The places that an answer names, in order; what is malformed is left out.
 
-    Several places may follow one name; they all have it. Pixels are rounded down, as the official code of Qwen-VL does
-    (``draw_bbox_on_latest_picture``), and stay inside the picture.
+    Several places may follow one name; they all have it. Pixels are rounded down in floating point, as in the official
+    code of Qwen-VL (``draw_bbox_on_latest_picture``): 290 of 1000 are pixel 28 of 100. They stay inside the picture.
 
     :param text: an answer with its tags.
     :param size: width and height of the picture.
@@ -80,4 +80,4 @@ def _boxes(text: str, size: tuple[int, int], scale: int) -> Iterator[Box]:
 def _corners(numbers: list[int], size: tuple[int, int], scale: int) -> Iterator[Corner]:
     width, height = size
     for across, down in zip(numbers[::2], numbers[1::2], strict=True):
-        yield min(across * width // scale, width), min(down * height // scale, height)
+        yield min(int(across / scale * width), width), min(int(down / scale * height), height)

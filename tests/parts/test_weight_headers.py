@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from vlmplug.parts.weight_headers import header_shapes
@@ -48,3 +49,11 @@ def test_only_the_header_is_read(tmp_path: Path) -> None:
     size = 8 + int.from_bytes(file.read_bytes()[:8], "little")
     file.write_bytes(file.read_bytes()[:size])
     assert header_shapes(tmp_path) == {"a": (100, 100)}
+
+
+def test_a_folder_of_pytorchs_own_files(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2, 3)}, tmp_path / "pytorch_model-00001-of-00002.bin")
+    torch.save({"b": torch.zeros(4)}, tmp_path / "pytorch_model-00002-of-00002.bin")
+    assert header_shapes(tmp_path) == {"a": (2, 3), "b": (4,)}
+    save_file({"a": np.zeros((5, 5), np.float32)}, tmp_path / "model.safetensors")
+    assert header_shapes(tmp_path) == {"a": (5, 5)}

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from plugins.xcomposer2_5.tests.conftest import TYPE
 from tests.changed_weights import Change, Weights, with_another, without, write_changed
@@ -118,3 +120,10 @@ def test_random_weights_answer(golden: Path, reference: Reference) -> None:
         answer = made.generate(reference.request("one_image_system", max_new_tokens=4))
     assert len(ids(answer)) == 4
     assert answer.media_tokens == 841
+
+
+def test_weights_in_pytorchs_own_files(golden: Path, without_weights: Path, reference: Reference) -> None:
+    """Sizes that only weights tell are read from these, too; official repositories of this family have them."""
+    torch.save(load_file(golden / "tiny" / "model.safetensors"), without_weights / "pytorch_model.bin")
+    with opened(without_weights) as made:
+        assert ids(made.generate(reference.request(TEXT))) == reference.greedy[TEXT]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import metadata
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,11 +77,19 @@ def test_the_tower_of_true_size_gives_the_rows_of_the_language_model(model: Fami
 
 
 def test_files_tell_the_model_type_also_where_the_architecture_misleads(tmp_path: Path) -> None:
-    for architectures in (["InternLMXComposer2ForCausalLM"], ["InternLM2ForCausalLM"]):
-        config = {**shape_config(REGISTRY, TYPE), "architectures": architectures}
-        family = detect_family(REGISTRY, tmp_path, config)
-        fitting = [found.name for found in detect_types(REGISTRY, family, tmp_path, config) if found.fits]
-        assert (family.name, fitting) == (FAMILY, [TYPE])
+    """The official file has no ranks of additions; other scalings of positions are another thing than shapes."""
+    official = {name: value for name, value in shape_config(REGISTRY, TYPE).items() if name != "partial_lora"}
+    unscaled = {name: value for name, value in official.items() if name != "rope_scaling"}
+    for changes in ({"architectures": ["InternLM2ForCausalLM"]}, {"rope_scaling": {"type": "dynamic", "factor": 2.0}}):
+        check_detected(official | changes, tmp_path)
+    for config in (official, unscaled, shape_config(REGISTRY, TYPE)):
+        check_detected(config, tmp_path)
+
+
+def check_detected(config: Mapping[str, Any], folder: Path) -> None:
+    family = detect_family(REGISTRY, folder, config)
+    fitting = [found.name for found in detect_types(REGISTRY, family, folder, config) if found.fits]
+    assert (family.name, fitting) == (FAMILY, [TYPE])
 
 
 def test_names() -> None:
