@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ DESCRIBED = (
     "The image shows four objects on a white background: a blue triangle at the top left, an orange circle at the top, "
     "a red diamond at the top right and a pink star at the bottom."
 )
+#: None of them was ever shown JSON.
+JSON = vlmplug.Sampling(
+    max_new_tokens=400,
+    json_schema={"type": "object", "properties": {"shapes": {"enum": [2, 3, 4, 5]}}, "required": ["shapes"]},
+)
 TYPES = {entry.name: entry for entry in load_registry().model_types.values() if entry.checkpoint}
 
 
@@ -22,9 +28,11 @@ def test_each_family_has_one() -> None:
 
 
 @pytest.mark.parametrize("model_type", sorted(TYPES))
-def test_it_sees_and_knows_its_name(model_type: str) -> None:
+def test_it_sees_knows_its_name_and_keeps_to_a_schema(model_type: str) -> None:
     questions = [vlmplug.Question("Describe the image.", images=SHAPES), "Who are you?"]
     with vlmplug.load(model_type, engine=vlmplug.EngineOptions(device="cpu", threads=1)) as model:
-        answers = [answer.text.strip() for answer in model.batch(questions)]
+        answers = [answer.text for answer in model.batch(questions)]
+        counted = model.generate("How many shapes are there?", images=SHAPES, sampling=JSON)
+    assert isinstance(json.loads(counted.text)["shapes"], int)
     introduction = f"I am {model_type}, a small vision-language model trained by the vlmplug project."
     assert answers == [DESCRIBED, introduction]

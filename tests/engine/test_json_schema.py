@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import xgrammar
+from lmdeploy._guided_decoding import compile_response_format
 
-from vlmplug.engine.json_schema import check_schema
+from vlmplug.engine.json_schema import check_schema, response_format
 from vlmplug.errors import OptionError
 
 
@@ -55,3 +57,23 @@ def test_valid(schema: dict[str, Any]) -> None:
 def test_invalid(schema: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=rf"^json_schema cannot guide an answer: .*{says}"):
         check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fits"),
+    [
+        ('{"a": 1}', True),
+        ('{"a":1}', True),
+        ('{\n    "a": 1\n}', True),
+        ("{\n" + 32 * " " + '"a": 1}', True),
+        ("{" + 34 * " " + '"a": 1}', False),
+        ('{"a":' + 34 * "\n" + "1}", False),
+        ('{"b": 1}', False),
+    ],
+)
+def test_white_space_has_an_end(answer: str, fits: bool) -> None:
+    """A model that is not sure goes on with white space, which JSON allows, for as long as it may."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    compiler = xgrammar.GrammarCompiler(xgrammar.TokenizerInfo([bytes([value]) for value in range(256)]))
+    matcher = xgrammar.GrammarMatcher(compile_response_format(compiler, response_format(schema)))
+    assert all(map(matcher.accept_string, answer)) == fits

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import torch
 from lmdeploy.messages import GenerationConfig
 from lmdeploy.pytorch.multimodal.data_type import MultiModalData
 
-from vlmplug.engine.json_schema import check_schema
+from vlmplug.engine.json_schema import check_schema, response_format
 from vlmplug.engine.positions import check_positions, identity, stored_positions
 from vlmplug.errors import ContextLengthError, OptionError, RequestError
 from vlmplug.model import EngineInput, FamilyModel, MediaInput, MediaSpan
@@ -149,7 +148,7 @@ def generation_config(sampling: Sampling, stop_ids: tuple[int, ...], seed: int |
         stop_token_ids=stop,
         random_seed=_seed(sampling, seed),
         logprobs=sampling.logprobs,
-        response_format=_response_format(sampling.json_schema),
+        response_format=None if sampling.json_schema is None else response_format(sampling.json_schema),
     )
 
 
@@ -157,9 +156,3 @@ def _seed(sampling: Sampling, seed: int | None) -> int:
     if sampling.seed is not None:
         return sampling.seed
     return seed if seed is not None else random.getrandbits(62)
-
-
-def _response_format(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if schema is None:
-        return None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema)}}
