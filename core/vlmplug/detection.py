@@ -26,16 +26,8 @@ SHAPE_KEYS = frozenset(
         *("num_hidden_layers", "num_layers", "layers", "depth"),
         *("num_attention_heads", "num_heads", "heads", "num_key_value_heads", "multi_query_group_num"),
         *("head_dim", "kv_channels"),
-        *(
-            "vocab_size",
-            "padded_vocab_size",
-            "patch_size",
-            "image_size",
-            "input_dim",
-            "output_dim",
-            "n_embed",
-            "embed_dim",
-        ),
+        *("vocab_size", "padded_vocab_size", "patch_size", "image_size"),
+        *("input_dim", "output_dim", "n_embed", "embed_dim"),
     }
 )
 #: Fine-tuning adds tokens; everything else of a model stays as it was.

@@ -59,7 +59,13 @@ def test_nothing_is_run(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"weights", pickle.dumps([1]), pickle.dumps({"a": 1}), b"\x80\x04\x8a"])
+#: Room for two thousand million remembered objects, of which there is one.
+MUCH_ROOM = b"\x80\x02Nr\xff\xff\xff\x7f."
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"weights", pickle.dumps([1]), pickle.dumps({"a": 1}), b"\x80\x04\x8a", MUCH_ROOM]
+)
 def test_what_holds_no_tensors_tells_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plain.bin").write_bytes(content)
     assert pickled_shapes(tmp_path / "plain.bin") == {}

@@ -25,6 +25,7 @@ _DAMAGE = (
     EOFError,
     ImportError,
     LookupError,
+    MemoryError,
     NotImplementedError,
     OSError,
     OverflowError,
@@ -47,8 +48,11 @@ class _Shape(tuple[int, ...]):
     """The sizes of a tensor."""
 
 
-class _Reader(pickle.Unpickler):
-    """Builds dictionaries and shapes, and nothing else."""
+class _Reader(pickle._Unpickler):
+    """Builds dictionaries and shapes, and nothing else.
+
+    The one in Python: that in C makes room for any number that a file names, a few bytes for gigabytes.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name in the pickle.
