@@ -14,7 +14,6 @@ from vlmplug.errors import OptionError
 MOST_CHARACTERS = 200_000
 DEEPEST = 100
 
-
 #: White space between two parts of an answer at the most: a line break and eight levels of four spaces. A model that is
 #: not sure what comes next would otherwise go on with white space for ever, which JSON allows.
 MOST_WHITE_SPACE = 33

@@ -80,15 +80,21 @@ def differences(state: Path, folder: Path) -> list[str]:
     :raises KeyError: the model cannot be built from it.
     """
     written, expected = load_file(folder / WEIGHTS), official(load_file(state / AVERAGE))
-    wrong = [f"{name}: missing on one side" for name in sorted(written.keys() ^ expected.keys())]
-    wrong += [
-        f"{name}: other values"
-        for name in written.keys() & expected.keys()
-        if not torch.equal(written[name], expected[name])
-    ]
     load_parameters(new_model(read_config(folder)), trained(written))
+    return [*other_tensors(written, expected), *too_large(folder)]
+
+
+def other_tensors(written: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """Names that are not on both sides, and values that differ, one line each."""
+    shared = sorted(written.keys() & expected.keys())
+    wrong = [f"{name}: missing on one side" for name in sorted(written.keys() ^ expected.keys())]
+    return wrong + [f"{name}: other values" for name in shared if not torch.equal(written[name], expected[name])]
+
+
+def too_large(folder: Path) -> list[str]:
+    """A line where a checkpoint takes more than `MOST_BYTES`."""
     size = sum(file.stat().st_size for file in folder.iterdir())
-    return wrong + ([f"{size} bytes, at most {MOST_BYTES} allowed"] if size > MOST_BYTES else [])
+    return [f"{size} bytes, at most {MOST_BYTES} allowed"] if size > MOST_BYTES else []
 
 
 def main() -> None:

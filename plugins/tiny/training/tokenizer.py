@@ -99,11 +99,20 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def declared(token: str) -> dict[str, Any]:
+    """A special token as the JSON files of a tokenizer declare it."""
+    return {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
+
+
+def added_tokens(ids: dict[str, int]) -> dict[str, Any]:
+    """``added_tokens_decoder`` of ``tokenizer_config.json``."""
+    return {str(number): {**declared(token), "special": True} for token, number in ids.items()}
+
+
 def tokenizer_config(ids: dict[str, int]) -> dict[str, Any]:
-    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
     return {
         "add_prefix_space": False,
-        "added_tokens_decoder": {str(number): {"content": token, **flags} for token, number in ids.items()},
+        "added_tokens_decoder": added_tokens(ids),
         "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
         "bos_token": None,
         "chat_template": CHAT_TEMPLATE,
@@ -119,13 +128,10 @@ def tokenizer_config(ids: dict[str, int]) -> dict[str, Any]:
 
 
 def special_tokens_map() -> dict[str, Any]:
-    def entry(token: str) -> dict[str, Any]:
-        return {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
-
     return {
         "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
-        "eos_token": entry(prompts.END),
-        "pad_token": entry("<|endoftext|>"),
+        "eos_token": declared(prompts.END),
+        "pad_token": declared("<|endoftext|>"),
     }
 
 

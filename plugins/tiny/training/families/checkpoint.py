@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 
-from training.export import MOST_BYTES, WEIGHTS
+from training.export import WEIGHTS, other_tensors, too_large
 from training.families.description import TinyFamily
 from training.families.model import new_network, official_weights
 from training.families.prompts import Prompter
@@ -50,10 +49,7 @@ def differences(family: TinyFamily, state: Path, folder: Path) -> list[str]:
     network = new_network(family, Prompter(family, folder).model)
     load_parameters(network, load_file(state / AVERAGE))
     written, expected = load_file(folder / WEIGHTS), official_weights(family, network)
-    wrong = [f"{name}: missing on one side" for name in sorted(written.keys() ^ expected.keys())]
-    shared = written.keys() & expected.keys()
-    wrong += [f"{name}: other values" for name in sorted(shared) if not torch.equal(written[name], expected[name])]
+    wrong = other_tensors(written, expected)
     if read_progress(state).tokenizer != fingerprint(folder):
         wrong.append("the files are not those that the state was trained with")
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    return wrong + ([f"{size} bytes, at most {MOST_BYTES} allowed"] if size > MOST_BYTES else [])
+    return [*wrong, *too_large(folder)]

@@ -14,8 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from training.families.canvases import NEARLY_SQUARE
 from training.families.description import Architecture, BlockSize, Pictures, Talk, Tensors, TinyFamily
 from training.families.towers import Normalisation
-from training.families.vocabulary import Vocabulary, added_tokens, byte_level
-from training.tokenizer import write_json
+from training.families.vocabulary import Vocabulary, byte_level
+from training.tokenizer import added_tokens, write_json
 from vlmplug_deepseek_vl.tokens import BEGIN, END
 from vlmplug_deepseek_vl.tower import SingleTower
 from vlmplug_deepseek_vl.vision import Vision

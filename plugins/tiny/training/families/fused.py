@@ -1,4 +1,4 @@
-"""Language models whose official files hold query, key and value of a layer in one matrix, one below the other."""
+"""Language models whose official files hold query, key and value of a layer in one matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLLOWING = re.compile(r"self_attn\.[kv]_proj")
 
 
 def fused(trained: Tensors, names: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """transformers' tensors under official names, their three projections as one.
+    """transformers' tensors under official names, their three projections as one, below each other.
 
     :param names: parts of transformers' names and what they are officially; `QUERY` becomes the name of the whole.
     """
@@ -30,7 +30,11 @@ def renamed(name: str, names: Sequence[tuple[str, str]]) -> str:
     return name
 
 
+def projections(query: str, trained: Tensors) -> tuple[Tensor, Tensor, Tensor]:
+    """Query, key and value of a layer, by the name of the first."""
+    first, second, third = (trained[query.replace("q_proj", f"{letter}_proj")] for letter in "qkv")
+    return first, second, third
+
+
 def _whole(name: str, trained: Tensors) -> Tensor:
-    if QUERY not in name:
-        return trained[name]
-    return torch.cat([trained[name.replace("q_proj", f"{letter}_proj")] for letter in "qkv"])
+    return torch.cat(projections(name, trained)) if QUERY in name else trained[name]

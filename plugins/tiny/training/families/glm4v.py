@@ -13,8 +13,8 @@ from training.families.canvases import NEARLY_SQUARE
 from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
 from training.families.fused import QUERY, fused
 from training.families.towers import Normalisation
-from training.families.vocabulary import Vocabulary, added_tokens
-from training.tokenizer import write_json
+from training.families.vocabulary import Vocabulary
+from training.tokenizer import added_tokens, write_json
 from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug_glm4v.tower import GLM4VTower
 

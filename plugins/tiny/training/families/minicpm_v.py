@@ -15,8 +15,8 @@ from training.clips import PER_SECOND
 from training.families.canvases import SLICED
 from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
 from training.families.towers import Normalisation, attend_nearby
-from training.families.vocabulary import Vocabulary, added_tokens, byte_level, declared
-from training.tokenizer import CHAT_TEMPLATE, WORD_PATTERN, write_json
+from training.families.vocabulary import Vocabulary, byte_level
+from training.tokenizer import CHAT_TEMPLATE, WORD_PATTERN, added_tokens, declared, write_json
 from vlmplug.parts.navit import NavitSizes, NavitTransformer
 from vlmplug.parts.sincos import sincos_positions
 from vlmplug_minicpm_v.tower import POSITION_RULES, MiniCPMVTower

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from training.families.vocabulary import Vocabulary
-from vlmplug.byte_level import stand_ins
 from vlmplug.sentencepiece_model import (
     BYTE,
     BYTE_PAIR_MODEL,
@@ -44,8 +43,7 @@ def sentencepiece_model(vocabulary: Vocabulary, specials: Sequence[str]) -> Any:
 
 def ordinary(vocabulary: Vocabulary) -> Iterator[str]:
     """Tokens that are text, in the order in which they were learned, and the letters that they are made of."""
-    values = {letter: value for value, letter in enumerate(stand_ins())}
-    texts = [bytes(values[letter] for letter in token).decode("utf-8", "replace") for token in vocabulary.tokens]
+    texts = [surface.decode("utf-8", "replace") for surface in vocabulary.surfaces()]
     plain = [text.replace(" ", WORD_START) for text in texts if text.isascii() and (text == "\n" or text.isprintable())]
     yield from (text for text in plain if len(text) > 1)
     yield from (text for text in plain if len(text) == 1)

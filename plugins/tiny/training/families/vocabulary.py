@@ -12,19 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from vlmplug.byte_level import stand_ins
+from vlmplug.byte_level import byte_surfaces
 
 SHIPPED = Path(__file__).parents[2] / "vlmplug_tiny" / "checkpoint"
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """``tokens``: by id, bytes written as `stand_ins`; ``merges``: pairs in the order in which they were learned."""
+    """Ordinary tokens.
+
+    - ``tokens``: by id, bytes written as `vlmplug.byte_level.stand_ins`.
+    - ``merges``: pairs in the order in which they were learned.
+    """
 
     tokens: tuple[str, ...]
     merges: tuple[str, ...]
@@ -41,11 +44,13 @@ class Vocabulary:
         """Ordinary tokens to ids."""
         return {token: number for number, token in enumerate(self.tokens)}
 
+    def surfaces(self) -> tuple[bytes, ...]:
+        """The bytes of ordinary tokens, by id."""
+        return byte_surfaces(self.indexed())
+
     def rank_file(self) -> str:
         """The lines of a tiktoken rank file: token in base64, rank."""
-        values = {letter: value for value, letter in enumerate(stand_ins())}
-        raw = (bytes(values[letter] for letter in token) for token in self.tokens)
-        return "".join(f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate(raw))
+        return "".join(f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate(self.surfaces()))
 
     def merges_file(self) -> str:
         """``merges.txt``."""
@@ -76,13 +81,3 @@ def byte_level(vocabulary: Vocabulary, cuts: Sequence[PreTokenizer], specials: S
 def _pair(merge: str) -> tuple[str, str]:
     left, right = merge.split(" ")
     return left, right
-
-
-def declared(token: str) -> dict[str, Any]:
-    """A special token as the JSON files of a tokenizer declare it."""
-    return {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
-
-
-def added_tokens(ids: dict[str, int]) -> dict[str, Any]:
-    """``added_tokens_decoder`` of ``tokenizer_config.json``."""
-    return {str(number): {**declared(token), "special": True} for token, number in ids.items()}

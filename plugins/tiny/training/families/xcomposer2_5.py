@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from training.export import WEIGHTS
 from training.families.canvases import NEARLY_SQUARE
 from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
+from training.families.fused import FOLLOWING, QUERY, projections, renamed
 from training.families.partial_lora import give_additions, interleaved
 from training.families.pieces import sentencepiece_model
 from training.families.towers import Normalisation
@@ -69,12 +70,13 @@ CONFIG: Mapping[str, Any] = {
 }
 #: Layers whose additions share one A, by transformers' names.
 SHARING = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj",), ("up_proj",), ("down_proj",))
-#: transformers' names -> official ones, but for query, key and value, which the official files hold in one matrix.
+#: transformers' names -> official ones; the official files hold query, key and value in one matrix.
 RENAMED = (
     ("model.embed_tokens", "model.tok_embeddings"),
     ("lm_head", "output"),
     ("input_layernorm", "attention_norm"),
     ("post_attention_layernorm", "ffn_norm"),
+    (QUERY, "attention.wqkv"),
     ("self_attn.o_proj", "attention.wo"),
     ("mlp.gate_proj", "feed_forward.w1"),
     ("mlp.up_proj", "feed_forward.w3"),
@@ -123,7 +125,7 @@ def language(text: Mapping[str, Any]) -> PreTrainedModel:
 
 def official(tower: Tensors, trained: Tensors) -> dict[str, Tensor]:
     """The tensors of the official files."""
-    kept = [name for name in trained if not re.search(r"self_attn\.[kv]_proj", name)]
+    kept = [name for name in trained if not FOLLOWING.search(name)]
     return dict(official_vision(*named) for named in tower.items()) | dict(
         official_language(name, trained) for name in kept
     )
@@ -142,12 +144,9 @@ def official_vision(name: str, tensor: Tensor) -> tuple[str, Tensor]:
 
 def official_language(name: str, trained: Tensors) -> tuple[str, Tensor]:
     """Name and tensor; that of the query brings key and value with it."""
-    officially = name.replace("self_attn.q_proj", "attention.wqkv")
-    for own, other in RENAMED:
-        officially = officially.replace(own, other)
-    if "q_proj" in name and "Plora_A" not in name:
-        query, key, value = (trained[name.replace("q_proj", f"{letter}_proj")] for letter in "qkv")
-        return officially, interleaved((query, key, value), GROUPS)
+    officially = renamed(name, RENAMED)
+    if QUERY in name and "Plora_A" not in name:
+        return officially, interleaved(projections(name, trained), GROUPS)
     return officially, trained[name]
 
 
