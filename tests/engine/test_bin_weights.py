@@ -30,11 +30,8 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for our caches."""
-    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(variable, str(tmp_path / "cache"))
-    return tmp_path / "cache" / "vlmplug"
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 def shards(folder: Path, *contents: Mapping[str, Any], zipped: bool = True) -> Path:

@@ -122,6 +122,7 @@ def test_random_weights_answer(golden: Path, reference: Reference) -> None:
     assert answer.media_tokens == 841
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_weights_in_pytorchs_own_files(golden: Path, without_weights: Path, reference: Reference) -> None:
     """Sizes that only weights tell are read from these, too; official repositories of this family have them."""
     torch.save(load_file(golden / "tiny" / "model.safetensors"), without_weights / "pytorch_model.bin")
