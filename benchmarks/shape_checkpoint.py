@@ -13,7 +13,7 @@ from vlmplug.checkpoint import open_source
 from vlmplug.conversation import Conversation, PromptOptions, user_message
 from vlmplug.engine.awq import stored_shapes
 from vlmplug.engine.random_weights import random_weights
-from vlmplug.engine.weights import tower_shapes
+from vlmplug.engine.tower_weights import tower_shapes
 from vlmplug.host import PluginHost
 from vlmplug.model import FamilyModel
 from vlmplug.registry import load_registry
@@ -37,7 +37,7 @@ def write_weights(model_type: str, folder: Path, device: str) -> None:
     config = {**model.tokenizer.fast_config(), "eos_token": "</s>", "chat_template": chat_template(host, model)}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     shapes = {f"language_model.{name}": shape for name, shape in stored_shapes(model.text_config).items()}
-    shapes |= tower_shapes(model)
+    shapes |= tower_shapes(model.tower)
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(_shards(shapes)):
         name = f"model-{number:05}.safetensors"

@@ -10,7 +10,7 @@ from benchmarks.ranks import longer
 from benchmarks.shape_cut import ShapeCut
 from tests.engine.test_other_devices import SETS, TOKENIZERS
 from vlmplug.engine.settings import head_size
-from vlmplug.engine.weights import tower_shapes
+from vlmplug.engine.tower_weights import tower_shapes
 from vlmplug.model import EngineInput, FamilyModel
 from vlmplug.pipeline import open_preparer
 from vlmplug.registry import Registry, load_registry
@@ -39,8 +39,8 @@ def test_fewer_layers_and_smaller_heads_of_the_same_widths(registry: Registry, m
         assert cut.text_config[name] == whole.text_config[name]
     keys = [model.text_config["num_key_value_heads"] * head_size(model.text_config) for model in (whole, cut)]
     assert keys[0] == keys[1]
-    shapes = tower_shapes(whole)
-    assert tower_shapes(cut).items() <= shapes.items()
+    shapes = tower_shapes(whole.tower)
+    assert tower_shapes(cut.tower).items() <= shapes.items()
 
 
 def test_sections_of_towers_keep_their_heads() -> None:

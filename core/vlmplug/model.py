@@ -45,7 +45,8 @@ class TowerSpec:
       [n, tokens, hidden]. The rows of a media input are those of its tiles, in order; a tower that puts them together
       otherwise has a method ``arrange(rows, grid)``: one [tokens, hidden] a tile, and the input's grid, to [rows,
       hidden]. One that cuts pictures itself has a method ``views(picture)``: uint8 [height, width, 3] to what
-      ``forward`` takes in the place of tiles, [views, height, width, 3] of any type.
+      ``forward`` takes in the place of tiles, [views, height, width, 3] of any type. One whose files may lack weights
+      that can be computed has a method ``computed_weights()``: their names, and float32 values on the CPU.
     - ``config``: its JSON-like argument.
     """
 

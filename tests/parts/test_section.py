@@ -74,6 +74,7 @@ def test_fields_are_read(read: Callable[[], object], expected: object) -> None:
         (lambda: CONFIG.check_multiple("layers", "heads"), "layers is 12, expected a multiple of heads (5)"),
         (lambda: CONFIG.check_multiple("layers", 7), "layers is 12, expected a multiple of 7."),
         (lambda: CONFIG.check_multiple("layers", "nothing"), "has no nothing"),
+        (lambda: CONFIG.check_share("layers", "heads", "heads"), "layers is 12, expected heads / heads (5 / 5)."),
         (lambda: CONFIG.section("text"), "text of config.json is missing."),
         (lambda: CONFIG.section("act"), "act of config.json is 'gelu'."),
         (lambda: CONFIG.section("vision").size("depth"), "vision of config.json has no depth."),
@@ -91,6 +92,7 @@ def test_what_fits_passes() -> None:
     CONFIG.check_numbers(("eps", "layers"))
     CONFIG.check_fixed({"tied": False, "absent": True})
     CONFIG.check_multiple("layers", 4)
+    Section("config.json", {"width": 6, "heads": 4, "hidden": 24}).check_share("width", "hidden", "heads")
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())))

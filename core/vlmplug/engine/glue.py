@@ -25,10 +25,11 @@ from vlmplug.engine.positions import with_stored_positions
 from vlmplug.engine.random_weights import random_weights
 from vlmplug.engine.tower import build_tower, fill_tower
 from vlmplug.engine.tower_rows import TowerItem, item_rows
-from vlmplug.engine.weights import WeightRoute
+from vlmplug.engine.tower_weights import computed_weights
+from vlmplug.engine.weight_names import WeightRoute
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
-from vlmplug.model import LengthScaling
+from vlmplug.model import LengthScaling, TowerSpec
 
 NEEDED = (
     Needed("lmdeploy.pytorch.engine.input_process", "DefaultModelInputProcessor"),
@@ -66,8 +67,8 @@ class VlmplugForConditionalGeneration(nn.Module, DeployModelMixinV1, CudaGraphMi
         if (scaling := config.engine.get("length_scaling")) is not None:
             length_scaling.use(self.language_model, vars(config.text_config), LengthScaling(**scaling))
         partial_lora.attach(self.language_model, vars(config.text_config), ctx_mgr)
-        self.vision = build_tower(config.tower["builder"], config.tower["config"], dtype, device)
-        self._missing = set(self.vision.state_dict())
+        self.vision = build_tower(TowerSpec(**config.tower), dtype, device)
+        self._missing = set(self.vision.state_dict()) - set(computed_weights(self.vision))
         _mark_as_missing(self.language_model)
 
     def get_input_embeddings(self) -> nn.Module:

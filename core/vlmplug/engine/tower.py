@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from vlmplug.engine.device import keep_float32_exact
-from vlmplug.engine.weights import WeightRoute, check_weights, weight_files
+from vlmplug.engine.tower_weights import computed_weights, empty_tower
+from vlmplug.engine.weight_names import WeightRoute
+from vlmplug.engine.weights import check_weights, weight_files
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
-from vlmplug.model import FamilyModel
+from vlmplug.model import FamilyModel, TowerSpec
 
 
-def build_tower(builder: str, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """An empty tower in evaluation mode; its weights hold no values yet."""
-    with torch.device("meta"):
-        tower: nn.Module = load(builder)(config)
-    return _allocated(tower.to(dtype), device).eval()
+def build_tower(spec: TowerSpec, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """A tower in evaluation mode; its weights hold no values yet, but for those that it computes."""
+    tower = _allocated(empty_tower(spec).to(dtype), device).eval()
+    fill_tower(tower, computed_weights(tower).items())
+    return tower
 
 
 def _allocated(tower: nn.Module, device: torch.device) -> nn.Module:
@@ -60,7 +61,7 @@ def load_tower(model: FamilyModel, device: str = "cpu", dtype: str = "float32") 
     """
     check_weights(model)
     keep_float32_exact(getattr(torch, dtype), torch.device(device))  # workers that share the language model do theirs
-    tower = build_tower(model.tower.builder, model.tower.config, getattr(torch, dtype), torch.device(device))
+    tower = build_tower(model.tower, getattr(torch, dtype), torch.device(device))
     route: WeightRoute = load(model.weight_route)
     for file in weight_files(model.folder):
         with safe_open(file, framework="pt") as tensors, torch.no_grad():

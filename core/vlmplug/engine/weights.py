@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from vlmplug.engine.awq import is_packed, stored_shapes
 from vlmplug.engine.bin_weights import INDEX, bin_files, converted_folder
 from vlmplug.engine.language_shapes import PARTIAL_LORA, Shape
+from vlmplug.engine.tower_weights import computed_weights, empty_tower, tower_shapes, weight_shapes
+from vlmplug.engine.weight_names import Place, WeightRoute, missing_names
 from vlmplug.errors import WeightsError
 from vlmplug.import_path import load
 from vlmplug.model import FamilyModel
-
-#: ``name`` in the checkpoint -> (``language`` | ``vision`` | ``unused``, name inside that part).
-WeightRoute: TypeAlias = "Callable[[str], tuple[str, str]]"
 
 _SHOWN = 5
 #: Where it is tied to the embeddings, some checkpoints hold it all the same; lmdeploy leaves that copy alone.
@@ -44,7 +44,8 @@ def weight_files(folder: Path) -> list[Path]:
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise WeightsError(
-                f"{index} names files that are not there: {_few(missing)}.", "Download the checkpoint again."
+                f"{index} names files that are not there: {_few(len(missing), missing)}.",
+                "Download the checkpoint again.",
             )
         return [folder / name for name in names]
     if (folder / "model.safetensors").is_file():
@@ -90,27 +91,22 @@ def language_config(model: FamilyModel) -> dict[str, Any]:
     return {**model.text_config, **({PARTIAL_LORA: additions} if additions else {})}
 
 
-def tower_shapes(model: FamilyModel) -> dict[str, Shape]:
-    """Every weight of the vision tower, with its shape; nothing is allocated."""
-    import torch
-
-    with torch.device("meta"):
-        tower = load(model.tower.builder)(model.tower.config)
-    return {name: tuple(tensor.shape) for name, tensor in tower.state_dict().items()}
-
-
 def check_weights(model: FamilyModel) -> None:
     """Compares the files with what tower and language model read.
 
     :raises WeightsError: naming missing, unexpected and misshapen weights, a few of each.
     """
-    expected = {("vision", name): shape for name, shape in tower_shapes(model).items()}
+    tower = empty_tower(model.tower)
+    expected = {("vision", name): shape for name, shape in weight_shapes(tower).items()}
     expected |= {("language", name): shape for name, shape in stored_shapes(language_config(model)).items()}
     route: WeightRoute = load(model.weight_route)
     stored = {route(name): (name, tensor) for name, tensor in _stored(weight_files(model.folder)).items()}
     unread = {_HEAD} if model.text_config.get("tie_word_embeddings") else set()
-    found = {key: value for key, value in stored.items() if key[0] != "unused" and key not in unread}
-    problems = _differences(expected, found)
+    found = {place: value for place, value in stored.items() if place[0] != "unused" and place not in unread}
+    computed = {("vision", name) for name in computed_weights(tower)}
+    missing = [place for place in expected if place not in found and place not in computed]
+    named = missing_names(missing, {place: name for place, (name, _) in found.items()}, route)
+    problems = [*_listed("missing", len(missing), named), *_differences(expected, found)]
     if problems:
         raise WeightsError(
             f"The weights in {model.folder} do not fit its config.json: {'; '.join(problems)}.",
@@ -119,31 +115,36 @@ def check_weights(model: FamilyModel) -> None:
 
 
 def _differences(
-    expected: Mapping[tuple[str, str], Shape], found: Mapping[tuple[str, str], tuple[str, tuple[Shape, str]]]
-) -> list[str]:
-    missing = [f"{part} {name}" for part, name in expected if (part, name) not in found]
-    extra = [name for key, (name, _) in found.items() if key not in expected]
+    expected: Mapping[Place, Shape], found: Mapping[Place, tuple[str, tuple[Shape, str]]]
+) -> Iterator[str]:
+    extra = [name for place, (name, _) in found.items() if place not in expected]
     misshapen = [
-        f"{name} is {list(shape)}, expected {list(expected[key])}"
-        for key, (name, (shape, _)) in found.items()
-        if key in expected and expected[key] != shape
+        f"{name} is {list(shape)}, expected {list(expected[place])}"
+        for place, (name, (shape, _)) in found.items()
+        if place in expected and expected[place] != shape
     ]
-    typed = [f"{name} is {kind}" for key, (name, (_, kind)) in found.items() if kind not in _types(key)]
-    titled = (("missing", missing), ("unexpected", extra), ("misshapen", misshapen), ("of another data type", typed))
-    return [f"{len(names)} {title} ({_few(names)})" for title, names in titled if names]
+    typed = [f"{name} is {kind}" for place, (name, (_, kind)) in found.items() if kind not in _types(place)]
+    for title, names in (("unexpected", extra), ("misshapen", misshapen), ("of another data type", typed)):
+        yield from _listed(title, len(names), names)
 
 
-def _types(key: tuple[str, str]) -> frozenset[str]:
-    part, name = key
+def _types(place: Place) -> frozenset[str]:
+    part, name = place
     return _PACKED_TYPES if part == "language" and is_packed(name) else _FLOATS
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _listed(title: str, count: int, names: Iterable[str]) -> Iterator[str]:
+    """How many have a fault, and some of them; nothing where none has."""
+    if count:
+        yield f"{count} {title} ({_few(count, names)})"
+
+
+def _few(count: int, names: Iterable[str]) -> str:
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+    return ", ".join(islice(names, _SHOWN)) + more
 
 
 def parameter_bytes(model: FamilyModel, bytes_each: int) -> int:
     """Memory that all weights take at ``bytes_each`` bytes a value; packed ones at their own."""
-    shapes: dict[str, Any] = {**tower_shapes(model), **stored_shapes(language_config(model))}
+    shapes: dict[str, Any] = {**tower_shapes(model.tower), **stored_shapes(language_config(model))}
     return sum(prod(shape) * (_PACKED_BYTES if is_packed(name) else bytes_each) for name, shape in shapes.items())

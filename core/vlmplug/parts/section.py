@@ -118,6 +118,11 @@ class Section:
         if self.size(key) % divisor:
             raise self.wrong(key, f"a multiple of {divisor}" if of == divisor else f"a multiple of {of} ({divisor})")
 
+    def check_share(self, key: str, whole: str, parts: str) -> None:
+        """A size that is another one divided by a third."""
+        if self.size(key) * self.size(parts) != self.size(whole):
+            raise self.wrong(key, f"{whole} / {parts} ({self.size(whole)} / {self.size(parts)})")
+
     def wrong(self, key: str, expected: str) -> CheckpointMismatchError:
         """An error that names a field, its value and what was expected."""
         return CheckpointMismatchError(f"{self._where}: {key} is {self._values.get(key)!r}, expected {expected}.", _FIX)

@@ -105,8 +105,8 @@ def spoilt(folder: Path, target: Path, change: Callable[[Weights], object]) -> P
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda w: w.pop(f"{HIGH}hd_alpha_downsamples"), r"1 missing \(vision sam\.hd_alpha_downsamples\)"),
-        (lambda w: w.pop("language_model.lm_head.weight"), r"1 missing \(language lm_head\.weight\)"),
+        (lambda w: w.pop(f"{HIGH}hd_alpha_downsamples"), rf"1 missing \({HIGH}hd_alpha_downsamples\)"),
+        (lambda w: w.pop("language_model.lm_head.weight"), r"1 missing \(language_model\.lm_head\.weight\)"),
         (lambda w: w.update({"aligner.extra": w["aligner.layers.1.bias"]}), r"1 unexpected \(aligner\.extra\)"),
         (lambda w: w.update({f"{LOW}attn_pool.fc.bias": w[f"{LOW}norm.bias"]}), r"1 unexpected .*attn_pool\.fc\.bias"),
         (lambda w: w.update({"vision_model.vision_tower.norm.bias": w[f"{LOW}norm.bias"]}), "1 unexpected"),

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 from plugins.glm4v.tests.conftest import Load
 from tests.changed_weights import Change, with_another, without, write_changed
-from vlmplug.engine.weights import check_weights, tower_shapes
+from vlmplug.engine.tower_weights import tower_shapes
+from vlmplug.engine.weights import check_weights
 from vlmplug.errors import WeightsError
 from vlmplug.model import FamilyModel
 from vlmplug_glm4v.weights import route_weight
@@ -41,14 +42,14 @@ def test_routes(name: str, expected: str) -> None:
 def test_the_tower_gets_exactly_its_weights(model: FamilyModel) -> None:
     stored = load_file(model.folder / "model.safetensors")
     routed = [(route_weight(name), value.shape) for name, value in stored.items()]
-    assert {name: shape for (part, name), shape in routed if part == "vision"} == tower_shapes(model)
+    assert {name: shape for (part, name), shape in routed if part == "vision"} == tower_shapes(model.tower)
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (without(f"{LAYER}.self_attention.dense.weight"), rf"1 missing \(language {LAYER}"),
-        (without("transformer.vision.eoi"), r"1 missing \(vision eoi"),
+        (without(f"{LAYER}.self_attention.dense.weight"), rf"1 missing \({LAYER}.self_attention.dense.weight"),
+        (without("transformer.vision.eoi"), r"1 missing \(transformer.vision.eoi"),
         (with_another("lm_head.weight", 640, 64), r"1 unexpected \(lm_head\.weight"),
         (with_another("transformer.vision.extra.weight", 1), r"1 unexpected \(transformer\.vision\.extra"),
         (with_another(f"{LAYER}.mlp.dense_4h_to_h.weight", 64, 111), r"is \[64, 111\], expected \[64, 112\]"),

@@ -71,8 +71,8 @@ def test_a_complete_checkpoint_passes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (without(f"{LAYER}.qzeros"), r"1 missing \(language model.layers.1.attention.wqkv.qzeros\)"),
-        (without(NORM), r"1 missing \(language model.norm.weight\)"),
+        (without(f"{LAYER}.qzeros"), r"1 missing \(language_model.model.layers.1.attention.wqkv.qzeros\)"),
+        (without(NORM), r"1 missing \(language_model.model.norm.weight\)"),
         (added(f"{LAYER}.weight"), r"1 unexpected \(language_model.model.layers.1.attention.wqkv.weight\)"),
         (changed(f"{LAYER}.qweight", lambda old: old.T), r"1 misshapen .*wqkv.qweight is \[128, 512\], expected"),
         (changed(f"{LAYER}.scales", lambda old: old[:-1]), r"wqkv.scales is \[3, 1024\], expected \[4, 1024\]"),

@@ -67,8 +67,8 @@ def test_two_processes_share_the_language_model(golden: Path, pipeline: Pipeline
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (without("resampler.proj"), r"1 missing \(vision resampler.proj\)"),
-        (without("llm.lm_head.weight"), r"1 missing \(language lm_head.weight\)"),
+        (without("resampler.proj"), r"1 missing \(resampler.proj\)"),
+        (without("llm.lm_head.weight"), r"1 missing \(llm.lm_head.weight\)"),
         (with_another("resampler.pos_embed", 1024, 256), r"1 unexpected \(resampler.pos_embed\)"),
         (with_another("apm.conv1.weight", 2, 2), r"1 unexpected \(apm.conv1.weight\)"),
         (with_another("resampler.query", 64, 256), r"resampler.query is \[64, 256\], expected \[96, 256\]"),

@@ -17,7 +17,7 @@ from vlmplug.config_json import read_config
 from vlmplug.detection import detect_family, detect_types
 from vlmplug.discovery import RegistrySources, built_in_file
 from vlmplug.engine.language_shapes import language_shapes
-from vlmplug.engine.weights import tower_shapes
+from vlmplug.engine.tower_weights import tower_shapes
 from vlmplug.host import PluginHost
 from vlmplug.model import ModelSource
 from vlmplug.registry import load_registry
@@ -72,7 +72,7 @@ def test_a_folder_of_the_true_shape_loads(entry: Any) -> None:
     with shape_folder(REGISTRY, entry.name, GOLDEN / TOKENIZERS[entry.name]) as folder:
         source = ModelSource(entry.name, entry.family, folder, read_config(folder), entry.template)
         model = PluginHost(REGISTRY).load_model(source)
-    shapes = {**tower_shapes(model), **language_shapes(model.text_config)}
+    shapes = {**tower_shapes(model.tower), **language_shapes(model.text_config)}
     assert sum(map(prod, shapes.values())) == entry.parameters
     assert (model.context_length, model.dtype) == (
         entry.context_length,

@@ -82,7 +82,7 @@ def test_two_processes_share_the_language_model_and_its_additions(
     ("change", "says"),
     [
         (without("plora_glb_GN"), r"1 missing \(vision plora_glb_GN\)"),
-        (without(f"{PLORA}w3.Plora_B.weight"), rf"1 missing \(language {PLORA}w3.Plora_B.weight\)"),
+        (without(f"{PLORA}w3.Plora_B.weight"), rf"1 missing \({PLORA}w3.Plora_B.weight\)"),
         (
             with_another("model.layers.0.attention.wk.weight", 2, 2),
             r"1 unexpected \(model.layers.0.attention.wk.weight\)",

@@ -18,7 +18,8 @@ from vlmplug.config_json import read_config
 from vlmplug.detection import detect_family, detect_types
 from vlmplug.discovery import RegistrySources, built_in_file
 from vlmplug.engine.language_shapes import language_shapes
-from vlmplug.engine.weights import language_config, tower_shapes
+from vlmplug.engine.tower_weights import tower_shapes
+from vlmplug.engine.weights import language_config
 from vlmplug.host import PluginHost
 from vlmplug.import_path import load
 from vlmplug.memory import memory_needed
@@ -54,7 +55,7 @@ def test_parameters_are_those_of_the_official_code(model: FamilyModel) -> None:
     clip = 24 * clip_layer + 1601 * 1024 + 1024 + 3 * 14**2 * 1024 + 2 * 1024
     projector = 2 * (HIDDEN**2 + HIDDEN) + 2 * HIDDEN
     assert ENTRY.parameters == language + additions + clip + projector
-    shapes = {**tower_shapes(model), **language_shapes(language_config(model))}
+    shapes = {**tower_shapes(model.tower), **language_shapes(language_config(model))}
     assert sum(map(prod, shapes.values())) == ENTRY.parameters
     assert [round(part / 1e9, 3) for part in (language, additions, clip, projector)] == [7.738, 0.604, 0.305, 0.034]
 
