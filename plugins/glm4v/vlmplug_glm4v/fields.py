@@ -42,9 +42,7 @@ def check_text(config: Section) -> None:
     config.check_sizes(_TEXT_SIZES)
     config.check_fixed(_TEXT_SWITCHES)
     config.check_numbers(("layernorm_epsilon", "rope_ratio"))
-    heads = config.size("num_attention_heads")
-    if config.size("kv_channels") * heads != config.size("hidden_size"):
-        raise config.wrong("kv_channels", f"hidden_size / num_attention_heads ({heads})")
+    config.check_share("kv_channels", "hidden_size", "num_attention_heads")
     config.check_multiple("num_attention_heads", "multi_query_group_num")
 
 

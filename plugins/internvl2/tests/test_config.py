@@ -58,6 +58,7 @@ LONG = {"short_factor": [1.0], "long_factor": [2.0]}
     ("fields", "expected"),
     [
         ({}, {"rope_type": "default", "rope_theta": 10_000.0}),
+        ({"rope_theta": None}, {"rope_type": "default", "rope_theta": 10_000.0}),
         ({"rope_theta": 1_000_000}, {"rope_type": "default", "rope_theta": 1e6}),
         (
             {"rope_theta": 1e6, "rope_scaling": {"type": "dynamic", "factor": 2.0}},

@@ -34,7 +34,6 @@ Load = Callable[..., FamilyModel]
         ("llm_config", "num_attention_heads", 5),
         ("llm_config", "num_key_value_heads", 4),
         ("llm_config", "vocab_size", True),
-        ("llm_config", "rope_theta", None),
         ("llm_config", "rope_scaling", "dynamic"),
         ("llm_config", "rope_scaling", {"type": "other"}),
         ("llm_config", "rope_scaling", {"type": "linear"}),

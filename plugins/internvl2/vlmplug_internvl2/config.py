@@ -137,8 +137,6 @@ def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         )
     language = Section("llm_config of config.json", official)
     check_text(language)
-    if "rope_theta" in official:
-        language.number("rope_theta")
     rope = rope_parameters(official)
     check_rope(Section("rope_scaling of llm_config", rope))
     model_type, own = _LANGUAGE_MODELS[architecture]
@@ -170,4 +168,4 @@ def rope_parameters(official: Mapping[str, Any]) -> dict[str, Any]:
         kind = "longrope"
         original = official.get("original_max_position_embeddings", official["max_position_embeddings"])
         scaling.setdefault("original_max_position_embeddings", original)
-    return {"rope_theta": float(official.get("rope_theta", 10_000.0)), **scaling, "rope_type": kind}
+    return {"rope_theta": float(official.get("rope_theta") or 10_000.0), **scaling, "rope_type": kind}

@@ -69,6 +69,8 @@ def check_text(language: Section) -> None:
     """
     language.check_sizes((*_TEXT_SIZES, *(name for name in _OPTIONAL_TEXT_SIZES if language.get(name))))
     language.number("rms_norm_eps")
+    if language.get("rope_theta") is not None:
+        language.number("rope_theta")
     if not language.get("head_dim"):
         language.check_multiple("hidden_size", "num_attention_heads")
     if language.get("num_key_value_heads"):

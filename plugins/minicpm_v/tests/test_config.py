@@ -86,6 +86,7 @@ def test_embeddings_are_tied_only_where_the_file_says_so(load: Load, said: bool 
         ({"query_num": 64}, "image_feature_size is 96, expected 64"),
         ({"torch_dtype": "int4"}, "data type 'int4'"),
         ({"version": 4.5}, r"MiniCPM-V 4\.5"),
+        ({"slice_mode": False}, r"where that is silent, config.json\): slice_mode is False"),
         ({"quantization_config": {"load_in_4bit": True}}, "has no kernels for bitsandbytes"),
     ],
 )

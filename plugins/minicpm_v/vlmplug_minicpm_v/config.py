@@ -18,6 +18,8 @@ from vlmplug_minicpm_v.versions import Version
 
 ARCHITECTURE = "MiniCPMV"
 PREPROCESSOR = "preprocessor_config.json"
+#: How messages call what both files say of it.
+_PROCESSOR_SETTINGS = f"The image processor ({PREPROCESSOR} or, where that is silent, config.json)"
 #: How the official ``encode_video`` example asks for frames.
 _FRAME_SLICES = 2
 
@@ -90,7 +92,7 @@ def checked(config: Mapping[str, Any], folder: Path) -> Official:
     check_text(section)
     check_vision(section.section("vision_config"))
     slicing = _slicing(filled, read_json_if_there(folder / PREPROCESSOR))
-    check_slicing(Section(PREPROCESSOR, slicing), section)
+    check_slicing(Section(_PROCESSOR_SETTINGS, slicing), section)
     return Official(filled, slicing)
 
 

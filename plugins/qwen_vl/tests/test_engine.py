@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from plugins.qwen_vl.tests.native import NativeModel
+from tests.changed_weights import without, write_changed
 from tests.family_engine import Expected, Opened, Settings, greedy_request, pictures, remembered
 from tests.reference import Reference, ids
 from vlmplug.conversation import Message, assistant_message, user_message
@@ -160,6 +161,12 @@ def test_weights_in_files_of_pytorch(
             (folder / file.name).symlink_to(file)
     torch.save(load_file(golden / "tiny" / "model.safetensors"), folder / "pytorch_model.bin")
     with open_pipeline("qwen-vl-chat", folder, EngineOptions("cpu", threads=1)) as pipeline:
+        assert ids(pipeline.generate(reference.request("one_image"))) == reference.greedy["one_image"]
+
+
+def test_weights_without_the_positions_of_the_queries(golden: Path, reference: Reference, tmp_path: Path) -> None:
+    write_changed(golden / "tiny", tmp_path, without("transformer.visual.attn_pool.pos_embed"))
+    with open_pipeline("qwen-vl-chat", tmp_path, EngineOptions("cpu", threads=1)) as pipeline:
         assert ids(pipeline.generate(reference.request("one_image"))) == reference.greedy["one_image"]
 
 

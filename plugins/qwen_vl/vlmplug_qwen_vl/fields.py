@@ -31,9 +31,7 @@ def check_text(config: Section) -> None:
     config.check_numbers(("layer_norm_epsilon", "rotary_emb_base"))
     for name in ("use_dynamic_ntk", "use_logn_attn"):
         config.flag(name)
-    heads = config.size("num_attention_heads")
-    if config.size("kv_channels") * heads != config.size("hidden_size"):
-        raise config.wrong("kv_channels", f"hidden_size / num_attention_heads ({heads})")
+    config.check_share("kv_channels", "hidden_size", "num_attention_heads")
     config.check_multiple("intermediate_size", 2)
     if config.size("seq_length") < 2:
         raise config.wrong("seq_length", "at least 2")

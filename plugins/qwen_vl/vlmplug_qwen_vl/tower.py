@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug.parts.resampler import Resampler, ResamplerSizes
+from vlmplug.parts.sincos import sincos_positions
 from vlmplug.parts.vit import normalised
 
 _EPS = 1e-6
@@ -93,7 +94,7 @@ class Transformer(nn.Module):
 
 
 class PositionedResampler(Resampler):
-    """Queries on a grid of their own, with stored positions that are stretched to the grid of the patches."""
+    """Queries on a grid of their own, whose positions are stretched to the grid of the patches."""
 
     def __init__(self, sizes: ResamplerSizes) -> None:
         super().__init__(sizes)
@@ -123,6 +124,12 @@ class QwenVLTower(nn.Module):
         self.attn_pool = PositionedResampler(sizes)
         self.ln_post = nn.LayerNorm(hidden, _EPS)
         self.proj = nn.Parameter(torch.zeros(hidden, hidden))
+
+    def computed_weights(self) -> dict[str, Tensor]:
+        """The resampler's positions, which are never trained; files may lack them."""
+        queries, hidden = self.attn_pool.pos_embed.shape
+        side = isqrt(queries)
+        return {"attn_pool.pos_embed": sincos_positions(side, side, hidden)}
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 [n, S, S, 3] -> [n, 3, S, S] in the dtype of the weights; computed in float32 as officially."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from training.families.checkpoint import fingerprint, write_files
 from training.families.contents import asked, random_content
 from training.families.description import TinyFamily
+from training.families.held_out import frames_of
 from training.families.model import FamilyNetwork, new_network
 from training.families.packing import Layout, Packer, empty
 from training.families.prompts import Prompter
@@ -65,7 +66,7 @@ def lesson(family: TinyFamily, folder: Path, samples: int) -> Lesson:
         talks = list(one_answer_each(asked(rng, family, content)))
         if not packer.add(tree([prompter.dialogue(subject, talk) for talk in talks], subject.inputs)):
             raise ValueError("The lesson does not fit into one block.")
-        questions += [HeldOut(number, content, talk, family.pictures.recorded) for talk in talks]
+        questions += [HeldOut(number, content, talk, frames_of(content)) for talk in talks]
     (whole,) = batches_of([block], 1, torch.device("cpu"), layout.features)
     rows = sum(used > 0 for used in packer.used)
     return Lesson(prompter, {name: cut(name, column, rows) for name, column in whole.items()}, questions)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from training.clips import PER_SECOND, random_clip
+from training.clips import EVENTS, PER_SECOND, random_clip
 from training.conversations import Content
 from training.export import MOST_BYTES, WEIGHTS
 from training.families.checkpoint import fingerprint, write_files
@@ -22,10 +22,11 @@ from training.families.held_out import held_out_questions
 from training.families.index import FAMILIES
 from training.families.model import new_network, official_weights
 from training.families.prompts import Dialogue, Prompter
+from training.families.recordings import Recording, recorded_clip
 from training.families.samples import Sample, fresh_samples, tree
 from training.packing import NO_LABEL
 from training.phrases import KINDS
-from training.scenes import random_scene
+from training.scenes import Canvas, Scene, random_scene
 from training.small_talk import NAME
 from vlmplug.engine.weights import check_weights
 from vlmplug.parts.frames import each_second
@@ -142,7 +143,7 @@ def test_tiles_have_the_sizes_that_a_block_has_room_for(family: TinyFamily, draw
     assert sizes <= set(family.pictures.tiles)
     for sample in drawn:
         for media in sample.inputs:
-            assert media.tokens == len(media.sizes) * family.pictures.tokens
+            assert media.tokens == sum(map(family.pictures.tokens_of, media.sizes))
 
 
 def test_every_canvas_gives_known_tiles(family: TinyFamily, prompter: Prompter) -> None:
@@ -150,6 +151,9 @@ def test_every_canvas_gives_known_tiles(family: TinyFamily, prompter: Prompter) 
     for canvas in set(family.pictures.canvases):
         (media,) = prompter.subject(random_scene(Random(1), canvas)).inputs
         seen |= set(media.sizes)
+    for recording in family.pictures.recordings:
+        for media in prompter.subject(recorded_clip(Random(1), recording)).inputs:
+            seen |= set(media.sizes)
     assert seen == set(family.pictures.tiles)
 
 
@@ -158,20 +162,40 @@ def test_samples_fit_into_a_row(family: TinyFamily, drawn: list[Sample]) -> None
 
 
 def test_only_families_with_clips_are_asked_about_them(family: TinyFamily) -> None:
-    asks = bool(family.pictures.frame_times)
+    asks = bool(family.pictures.recordings)
     assert set(kinds(family)) == set(KINDS) - (set() if asks else set(ABOUT_CLIPS))
     contents = [random_content(Random(number), family) for number in range(200)]
     found = {turn.kind for content in contents for talk in asked(Random(2), family, content) for turn in talk}
     assert found == set(kinds(family))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if FAMILIES[name].pictures.frame_times])
-def test_frames_are_those_of_a_recorded_clip(name: str) -> None:
-    family = FAMILIES[name]
-    clip, recorded = random_clip(Random(4), family.pictures.canvases[0]), family.pictures.recorded
-    frames = clip.frames(recorded)
-    chosen = [frames[number] for number in each_second(recorded, PER_SECOND, 64)]
-    assert [frame.items for frame in shown(family, clip)] == [frame.items for frame in chosen]
+RECORDINGS = {recording for family in FAMILIES.values() for recording in family.pictures.recordings}
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
+def test_frames_are_those_of_a_recorded_clip(recording: Recording) -> None:
+    clip = recorded_clip(Random(4), recording)
+    frames = clip.frames(recording.frames)
+    chosen = [frames[number] for number in each_second(recording.frames, PER_SECOND, 64)]
+    assert [frame.items for frame in shown(clip)] == [frame.items for frame in chosen]
+
+
+def looks(scene: Scene) -> list[tuple[object, ...]]:
+    return [(item.name, round(item.x, 6), round(item.y, 6), round(item.size, 6)) for item in scene.items]
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
+def test_what_happens_in_a_clip_is_seen(recording: Recording) -> None:
+    clips = [recorded_clip(Random(number), recording) for number in range(80)]
+    assert {clip.event for clip in clips} == set(EVENTS)
+    for clip in clips:
+        first, *_, last = map(looks, shown(clip))
+        assert (first == last) == (clip.event == "nothing")
+
+
+def test_a_clip_that_is_not_recorded_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="recorded"):
+        shown(random_clip(Random(1), Canvas(112, 112)))
 
 
 def test_the_model_says_its_own_name(family: TinyFamily) -> None:

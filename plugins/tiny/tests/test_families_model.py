@@ -138,7 +138,7 @@ def test_blocks_are_well_filled(prompter: Prompter) -> None:
 
 def test_a_tile_of_another_size_is_named(prompter: Prompter) -> None:
     with pytest.raises(ValueError, match="A tile of 28 x 28 pixels"):
-        Layout.of(prompter.family).first_tile((28, 28))
+        Layout.of(prompter.family).first_row((28, 28))
 
 
 @pytest.mark.slow

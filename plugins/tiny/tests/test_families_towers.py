@@ -29,7 +29,10 @@ def plugin_tower(model: FamilyModel, weights: dict[str, torch.Tensor]) -> torch.
 
 
 @torch.no_grad()
-def test_averaging_squares_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grid", [(1, 1), (3, 1), (1, 4)])
+def test_averaging_squares_changes_nothing_but_the_whole_of_several_tiles(
+    tmp_path: Path, grid: tuple[int, int]
+) -> None:
     family = FAMILIES["xcomposer2_5-tiny"]
     write_files(family, tmp_path)
     model = Prompter(family, tmp_path).model
@@ -38,12 +41,14 @@ def test_averaging_squares_changes_nothing(tmp_path: Path) -> None:
     for name, parameter in network.tower.named_parameters():
         parameter.copy_(parameter.to(torch.bfloat16)) if name != "patch_embed.proj.weight" else None
     tower = plugin_tower(model, weights)
-    small = np.random.default_rng(0).integers(0, 256, (140, 140, 3), np.uint8)
+    small = np.random.default_rng(0).integers(0, 256, (140 * grid[1], 140 * grid[0], 3), np.uint8)
     large = torch.from_numpy(small.repeat(4, 0).repeat(4, 1))
     rows = list(tower(tower.views(large)))
-    expected = tower.arrange(rows, (1, 1))
+    expected = tower.arrange(rows, grid)
     found = network.tower(torch.from_numpy(small)[None])[0]
-    assert found.shape == (family.pictures.tokens, model.text_config["hidden_size"])
+    assert found.shape == (family.pictures.tokens_of((140 * grid[0], 140 * grid[1])), model.text_config["hidden_size"])
+    whole = 0 if grid == (1, 1) else 5 * 6
+    found, expected = found[whole:], expected[whole:]
     # The exported weights of patches are rounded to bfloat16.
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * expected.abs().max().item())
 

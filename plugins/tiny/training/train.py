@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.accuracy import Scores, free_run, held_out_cases, teacher_forced
 from training.feed import Batch, Feed, batches_of
@@ -91,11 +91,11 @@ def model_config(encoder: Encoder) -> dict[str, object]:
     return checkpoint_config(ids, encoder.tokenizer.get_vocab_size())
 
 
-def compile_layers(model: TinyModel) -> None:
+def compile_layers(model: nn.Module) -> None:
     """Compiles each layer by itself: layers of one kind share the code, so it takes seconds, not minutes."""
-    tower_layers = model.tower.vision_model.encoder.layers
-    for layer in [*tower_layers, *model.language_model.model.layers]:
-        layer.compile(dynamic=False)
+    for layers in (module for module in model.modules() if isinstance(module, nn.ModuleList)):
+        for layer in layers:
+            layer.compile(dynamic=False)
 
 
 def shown(scores: Scores) -> str:

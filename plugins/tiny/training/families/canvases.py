@@ -12,12 +12,16 @@ NEARLY_SQUARE = (
     *(Canvas(width, height) for width, height in ((84, 112), (112, 128), (112, 144), (120, 160))),
 )
 
+#: For families that enlarge all pictures, so that large ones are the sharper ones.
+ENLARGED = (*NEARLY_SQUARE, *(Canvas(side, side) for side in (224, 280, 280, 336, 336, 448)))
+
 #: For MiniCPM-V with a trained side of 112 and up to four cells: sizes that are not cut, in three shapes; of 2 to 1,
-#: cut in two; and large squares, cut in four. All their slices together have five sizes.
+#: cut in two; of 4 to 3, cut in two; and large squares, cut in four. All their slices together have seven sizes.
 SLICED = (
     *[Canvas(112, 112)] * 5,
     *(Canvas(side, side) for side in (84, 96, 104, 104)),
     *(Canvas(width, height) for width, height in ((126, 98), (98, 126), (108, 84), (84, 108))),
     *(Canvas(width, height) for width, height in ((224, 112), (112, 224), (192, 96), (96, 192))),
-    *(Canvas(side, side) for side in (176, 200, 224)),
+    *(Canvas(width, height) for width, height in ((160, 120), (120, 160))),
+    *(Canvas(side, side) for side in (176, 200, 224, 280, 336)),
 )

@@ -6,9 +6,10 @@ from dataclasses import replace
 from random import Random
 
 from training import conversations
-from training.clips import Clip, random_clip
+from training.clips import Clip
 from training.conversations import Content
 from training.families.description import TinyFamily
+from training.families.recordings import RecordedClip, recorded_clip
 from training.pairs import Pair, random_pair
 from training.phrases import KINDS, Question
 from training.scenes import Scene, random_scene
@@ -16,27 +17,33 @@ from training.small_talk import ABILITIES, NAME
 
 #: Kinds of question that only a clip raises.
 ABOUT_CLIPS = ("event", "clip detail")
-#: How often each kind of content is drawn; without clips, scenes take their share.
-SCENES, PAIRS, CLIPS, NOTHING = 58, 25, 14, 3
+#: How often each kind of content is drawn, of a hundred; clips take their share from scenes.
+SCENES, PAIRS, NOTHING = 72, 25, 3
 
 
 def random_content(rng: Random, family: TinyFamily) -> Content | None:
     """Something to ask about, in the proportions of training; None: nothing is shown."""
-    clips = CLIPS if family.pictures.frame_times else 0
-    kind = rng.choices(("scene", "pair", "clip", "nothing"), (SCENES + CLIPS - clips, PAIRS, clips, NOTHING))[0]
+    clips = family.pictures.clips
+    kind = rng.choices(("scene", "pair", "clip", "nothing"), (SCENES - clips, PAIRS, clips, NOTHING))[0]
     if kind == "nothing":
         return None
     canvas = rng.choice(family.pictures.canvases)
     if kind == "scene":
         return random_scene(rng, canvas)
-    return random_pair(rng, canvas) if kind == "pair" else random_clip(rng, family.pictures.canvases[0])
+    if kind == "pair":
+        return random_pair(rng, canvas)
+    return recorded_clip(rng, rng.choice(family.pictures.recordings))
 
 
-def shown(family: TinyFamily, content: Content | None) -> tuple[Scene, ...]:
-    """The pictures, or the frames of the clip, that are to be drawn."""
+def shown(content: Content | None) -> tuple[Scene, ...]:
+    """The pictures, or the frames of the clip, that are to be drawn.
+
+    :raises ValueError: a clip of which nobody knows how it is recorded.
+    """
+    if isinstance(content, RecordedClip):
+        return content.seen
     if isinstance(content, Clip):
-        times = family.pictures.frame_times
-        return tuple(content.scene_at(time, content.still.grain + place) for place, time in enumerate(times))
+        raise ValueError("Clips of families are recorded ones.")
     if isinstance(content, Pair):
         return content.first, content.second
     return () if content is None else (content,)
@@ -55,4 +62,4 @@ def spoken(family: TinyFamily, question: Question) -> Question:
 
 def kinds(family: TinyFamily) -> tuple[str, ...]:
     """The kinds of question that the family is asked."""
-    return tuple(kind for kind in KINDS if family.pictures.frame_times or kind not in ABOUT_CLIPS)
+    return tuple(kind for kind in KINDS if family.pictures.recordings or kind not in ABOUT_CLIPS)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from training.families.recordings import Recording
 from training.families.vocabulary import Vocabulary
 from training.packing import LENGTH, ROWS
 from training.scenes import Canvas
@@ -33,19 +34,23 @@ class Pictures:
 
     - ``canvases``: sizes of pictures; one is drawn by lot. Their mix is that of training and of held-out questions.
     - ``tiles``: sizes of the tiles that come out, each with the most that one block of training data holds.
-    - ``tokens``: vision tokens of a tile.
+    - ``tokens``: vision tokens of a tile, by its size where they differ.
     - ``averaged``: squares of so many pixels are averaged before the tower in training sees a tile; ``tiles`` has the
       sizes after that.
-    - ``frame_times``: when the frames are taken that a clip is read as, 0: start, 1: end; empty: no clips.
-    - ``recorded``: frames of a clip's file, of which the family's own rule takes those.
+    - ``recordings``: how clips are recorded; one is drawn by lot. None: the family is shown no clips.
+    - ``clips``: how many of a hundred subjects are clips.
     """
 
     canvases: tuple[Canvas, ...]
     tiles: Mapping[Size, int]
-    tokens: int
+    tokens: int | Callable[[Size], int]
     averaged: int = 1
-    frame_times: tuple[float, ...] = ()
-    recorded: int = 0
+    recordings: tuple[Recording, ...] = ()
+    clips: int = 0
+
+    def tokens_of(self, size: Size) -> int:
+        """Vision tokens of a tile of this size."""
+        return self.tokens if isinstance(self.tokens, int) else self.tokens(size)
 
 
 @dataclass(frozen=True)

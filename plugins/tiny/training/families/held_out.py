@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from itertools import count
 from random import Random
 
+from training.conversations import Content
+from training.examples import FRAMES
 from training.families.contents import asked, kinds, random_content
 from training.families.description import TinyFamily
+from training.families.recordings import RecordedClip
 from training.held_out import STREAM, HeldOut
 from training.phrases import casual
 
@@ -19,10 +22,15 @@ def held_out_of(family: TinyFamily, number: int) -> Iterator[HeldOut]:
     content = random_content(rng, family)
     found: set[str] = set()
     for turns in asked(rng, family, content):
-        question = HeldOut(number, content, [casual(rng, turn) for turn in turns], family.pictures.recorded)
+        question = HeldOut(number, content, [casual(rng, turn) for turn in turns], frames_of(content))
         if question.kind not in found:
             found.add(question.kind)
             yield question
+
+
+def frames_of(content: Content | None) -> int:
+    """Frames of the file that a content is recorded in; those of a usual clip where it is none."""
+    return content.recording.frames if isinstance(content, RecordedClip) else FRAMES
 
 
 def held_out_questions(family: TinyFamily, each: int) -> list[HeldOut]:

@@ -14,8 +14,10 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from training.clips import PER_SECOND
 from training.families.canvases import SLICED
 from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
+from training.families.recordings import Recording
 from training.families.towers import Normalisation, attend_nearby
 from training.families.vocabulary import Vocabulary, byte_level
+from training.scenes import Canvas
 from training.tokenizer import CHAT_TEMPLATE, WORD_PATTERN, added_tokens, declared, write_json
 from vlmplug.parts.navit import NavitSizes, NavitTransformer
 from vlmplug.parts.sincos import sincos_positions
@@ -24,8 +26,6 @@ from vlmplug_minicpm_v.tower import POSITION_RULES, MiniCPMVTower
 SIDE, PATCH, QUERIES = 112, 14, 32
 MOST_SLICES = 4
 CONTEXT = 4096
-#: Frames of a clip's file: eight seconds.
-RECORDED = 8 * PER_SECOND
 END = "<|im_end|>"
 SPECIALS = (
     "<unk>", "<|endoftext|>", "<|im_start|>", END, "<image>", "</image>", "<ref>", "</ref>", "<box>", "</box>",
@@ -202,11 +202,14 @@ MINICPM_V = TinyFamily(
     architecture=Architecture(tower, language, official),
     pictures=Pictures(
         SLICED,
-        {(112, 112): 48, (126, 98): 4, (98, 126): 4, (154, 84): 5, (84, 154): 5},
+        {(112, 112): 48, (126, 98): 8, (98, 126): 4, (154, 84): 5, (84, 154): 5, (84, 140): 12, (140, 84): 6},
         QUERIES,
-        # One frame a second, of eight a second.
-        frame_times=tuple((PER_SECOND * second + 0.5) / RECORDED for second in range(RECORDED // PER_SECOND)),
-        recorded=RECORDED,
+        # Frames of 160 x 120 pixels are cut in two, so that eight of them would fill more than a row.
+        recordings=(
+            *(Recording(Canvas(112, 112), PER_SECOND * seconds) for seconds in (3, 4, 5, 6, 8)),
+            *[Recording(Canvas(160, 120), PER_SECOND * 3)] * 3,
+        ),
+        clips=14,
     ),
     talk=Talk(
         stop=END,

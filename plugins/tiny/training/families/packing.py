@@ -47,17 +47,18 @@ class Layout:
     @property
     def features(self) -> int:
         """Rows of the tower's output that a block has room for."""
-        return sum(self.pictures.tiles.values()) * self.pictures.tokens
+        return sum(most * self.pictures.tokens_of(size) for size, most in self.pictures.tiles.items())
 
-    def first_tile(self, size: Size) -> int:
-        """How many tiles stand in front of those of a size.
+    def first_row(self, size: Size) -> int:
+        """The first row of the tower's output that belongs to tiles of a size.
 
         :raises ValueError: no tile has this size.
         """
         sizes = list(self.pictures.tiles)
         if size not in sizes:
             raise ValueError(f"A tile of {size[0]} x {size[1]} pixels; a block has {self.pictures.tiles}.")
-        return sum(list(self.pictures.tiles.values())[: sizes.index(size)])
+        before = sizes[: sizes.index(size)]
+        return sum(self.pictures.tiles[other] * self.pictures.tokens_of(other) for other in before)
 
 
 def tiles_of(sample: Sample) -> Iterator[tuple[Size, npt.NDArray[np.uint8]]]:
@@ -104,13 +105,13 @@ class Packer:
     def write_tiles(self, sample: Sample) -> npt.NDArray[np.int64]:
         """Puts tiles where there is room; returns where in the block each row of the sample's features lies."""
         names = {size: name for name, size, _ in self.layout.groups}
-        places = []
+        rows = [np.empty(0, np.int64)]
         for size, tile in tiles_of(sample):
             self.block[names[size]][self.tiles[size]] = tile
-            places.append(self.layout.first_tile(size) + self.tiles[size])
+            tokens = self.layout.pictures.tokens_of(size)
+            rows.append(self.layout.first_row(size) + self.tiles[size] * tokens + np.arange(tokens))
             self.tiles[size] += 1
-        tokens = self.layout.pictures.tokens
-        return (np.array(places, np.int64)[:, None] * tokens + np.arange(tokens)).flatten()
+        return np.concatenate(rows)
 
     def write(self, sample: Sample, features: npt.NDArray[np.int64], row: int) -> None:
         span = slice(self.used[row], self.used[row] + len(sample))
@@ -141,7 +142,7 @@ class Filler:
 
     def fits(self, wanted: Mapping[Size, int]) -> bool:
         for size in wanted:
-            self.layout.first_tile(size)
+            self.layout.first_row(size)
         return all(count <= self.layout.pictures.tiles[size] for size, count in wanted.items())
 
     def fill(self, block: Block) -> int:

@@ -75,7 +75,7 @@ class Prompter:
 
     def subject(self, content: Content | None) -> Subject:
         """The content drawn and preprocessed."""
-        pictures = [Picture(draw(scene)) for scene in shown(self.family, content)]
+        pictures = [Picture(draw(scene)) for scene in shown(content)]
         media: tuple[MediaPart, ...] = tuple(ImagePart(picture) for picture in pictures)
         if isinstance(content, Clip):
             media = (VideoPart(open_clip(pictures, "clip")),)

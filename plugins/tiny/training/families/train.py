@@ -14,7 +14,6 @@ from itertools import count
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from training.accuracy import Score, Scores, teacher_forced
 from training.families.checkpoint import fingerprint, write_files
@@ -27,7 +26,7 @@ from training.families.packing import Layout
 from training.families.prompts import Prompter
 from training.feed import Batch, Feed, batches_of
 from training.state import Trainee
-from training.train import Options, Reporter, options_parser, rounded, say, stream_name, train
+from training.train import Options, Reporter, compile_layers, options_parser, rounded, say, stream_name, train
 
 FILES = "files"
 #: Blocks that the running check uses; they are made before anything is trained.
@@ -78,13 +77,6 @@ class Run:
         blocks = fresh_blocks(self.prompter, stream)
         for _ in count():
             yield from batches_of([next(blocks) for _ in range(options.blocks)], options.blocks, options.device, room)
-
-
-def compile_layers(model: nn.Module) -> None:
-    """Compiles each layer by itself: layers of one kind share the code, so it takes seconds, not minutes."""
-    for layers in (module for module in model.modules() if isinstance(module, nn.ModuleList)):
-        for layer in layers:
-            layer.compile(dynamic=False)
 
 
 def final_scores(run: Run, trainee: Trainee[FamilyNetwork]) -> Scores:

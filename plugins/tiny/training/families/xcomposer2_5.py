@@ -1,7 +1,8 @@
 """xcomposer2_5-tiny: XComposer2.5 with tiles of 560 pixels in ten by ten patches; 61 places a picture, partial LoRA.
 
-Pictures of up to 560 pixels are enlarged to one tile. Nothing is lost by averaging squares of four pixels while it is
-trained: a patch's weights are the same for all pixels of a square, and the exported ones are spread over them.
+Pictures of up to 560 pixels are enlarged to one tile; clips become a row or a column of tiles. Nothing of a tile is
+lost by averaging squares of four pixels while it is trained: a patch's weights are the same for all pixels of a square,
+and the exported ones are spread over them.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from training.clips import PER_SECOND
 from training.export import WEIGHTS
-from training.families.canvases import NEARLY_SQUARE
-from training.families.description import Architecture, Pictures, Talk, Tensors, TinyFamily
+from training.families.canvases import ENLARGED
+from training.families.description import Architecture, Pictures, Size, Talk, Tensors, TinyFamily
 from training.families.fused import FOLLOWING, QUERY, projections, renamed
 from training.families.partial_lora import give_additions, interleaved
 from training.families.pieces import sentencepiece_model
+from training.families.recordings import Recording
 from training.families.towers import Normalisation
 from training.families.vocabulary import Vocabulary
+from training.scenes import Canvas
 from training.tokenizer import write_json
 from vlmplug.parts.colours import CLIP_MEAN, CLIP_STD
 from vlmplug_xcomposer2_5.config import text_config
@@ -37,8 +42,8 @@ from vlmplug_xcomposer2_5.weights import TOWER
 PATCH, AVERAGED = 56, 4
 #: Tokens along one side of a tile.
 SIDE = TILE // PATCH // MERGED
-#: The whole and the only tile, each line with its newline, and the separator.
-TOKENS = 2 * SIDE * (SIDE + 1) + 1
+#: Pixels along one side of a tile as training sees it.
+SEEN = TILE // AVERAGED
 CONTEXT, HEADS, GROUPS, RANK = 4096, 6, 2, 16
 #: Of the tower and the projector; the official files tell them by the shapes of the weights alone.
 SIZES = TowerSizes(width=64, inner=192, layers=6, patch=PATCH, side=TILE // PATCH, projected=192, hidden=192)
@@ -97,21 +102,36 @@ NAMED_ALIKE = ("plora_", "vision_proj.")
 
 
 class Tower(XComposerTower):
-    """The plugin's tower for pictures of one tile, whose whole is that tile, averaged already."""
+    """The plugin's tower for rows and columns of tiles, averaged already; a single tile is its own whole."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(replace(TowerSizes(**config), patch=PATCH // AVERAGED))
         self.statistics = Normalisation(CLIP_MEAN, CLIP_STD)
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """uint8 [n, side, side, 3] -> [n, tokens, hidden]."""
-        seen = super().forward(self.statistics(tiles).permute(0, 2, 3, 1))
-        out: Tensor = torch.vmap(lambda rows: self.arrange((rows, rows), (1, 1)))(seen)
+        """uint8 [n, height, width, 3], sides whole tiles -> [n, tokens, hidden]."""
+        pixels = self.statistics(tiles)
+        count, _, height, width = pixels.shape
+        rows, columns = height // SEEN, width // SEEN
+        cut = pixels.reshape(count, 3, rows, SEEN, columns, SEEN).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+        if rows * columns > 1:
+            # as `XComposerTower.views` makes it, of averaged squares instead of pixels
+            whole = F.interpolate(pixels, (SEEN, SEEN), mode="bicubic", align_corners=False)
+            cut = torch.cat([whole[:, None], cut], 1)
+        seen = super().forward(cut.flatten(0, 1).permute(0, 2, 3, 1)).unflatten(0, (count, -1))
+        views = seen if rows * columns > 1 else seen.expand(-1, 2, -1, -1)
+        out: Tensor = torch.vmap(lambda one: self.arrange(tuple(one), (columns, rows)))(views)
         return out
 
 
 def tower(config: Mapping[str, Any]) -> nn.Module:
     return Tower(config)
+
+
+def tokens(size: Size) -> int:
+    """The whole and the tiles, each line with its newline, and the separator; ``size`` after averaging."""
+    columns, rows = (side // SEEN for side in size)
+    return SIDE * (SIDE + 1) + 1 + SIDE * rows * (SIDE * columns + 1)
 
 
 def language(text: Mapping[str, Any]) -> PreTrainedModel:
@@ -182,9 +202,20 @@ XCOMPOSER2_5 = TinyFamily(
     model_type="internlm-xcomposer2_5-7b-chat",
     write=write,
     architecture=Architecture(tower, language, official),
-    pictures=Pictures(NEARLY_SQUARE, {(TILE // AVERAGED, TILE // AVERAGED): 24}, TOKENS, averaged=AVERAGED),
+    pictures=Pictures(
+        ENLARGED,
+        # Square frames stand side by side, each as wide as a tile; wide ones below each other.
+        {(SEEN, SEEN): 20, **{(SEEN * many, SEEN): 2 for many in (3, 5, 8)}, **{(SEEN, SEEN * n): 2 for n in (3, 4)}},
+        tokens,
+        averaged=AVERAGED,
+        recordings=(
+            *(Recording(Canvas(112, 112), PER_SECOND * seconds) for seconds in (3, 5, 8)),
+            *(Recording(Canvas(160, 120), PER_SECOND * seconds) for seconds in (3, 4, 5)),
+        ),
+        clips=35,
+    ),
     talk=Talk(
         stop=END,
-        abilities="I can describe pictures of simple shapes, compare two pictures and answer questions about them.",
+        abilities="I can describe pictures and short videos of simple shapes and answer questions about them.",
     ),
 )
