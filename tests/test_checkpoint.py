@@ -40,7 +40,7 @@ def write_config(folder: Path, **config: object) -> Path:
 
 
 def test_the_given_folder_is_opened(registry: Registry, tmp_path: Path) -> None:
-    folder = write_config(tmp_path / "mine", architectures=["ToyForCausalLM"], size=3)
+    folder = write_config(tmp_path / "mine", architectures=["ToyForCausalLM"], size=3, scaling=None)
     source = open_source(registry, "toy-1b", folder)
     assert (source.model_type, source.family, source.template) == ("toy-1b", "toy", "plain")
     assert source.folder == folder.resolve()

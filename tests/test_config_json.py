@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vlmplug.config_json import declared_architectures, remote_classes, value_at
+from vlmplug.config_json import declared_architectures, remote_classes, value_at, without_nulls
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,11 @@ def test_architectures_are_those_that_are_names(architectures: Any, found: tuple
 )
 def test_classes_of_the_remote_code_are_names_only(auto_map: Any, found: tuple[str, ...]) -> None:
     assert remote_classes({"auto_map": auto_map}) == found
+
+
+def test_null_counts_as_left_out() -> None:
+    config = {"a": None, "b": {"c": None, "d": 0, "e": {"f": None}}, "g": [None], "h": False, "i": ""}
+    assert without_nulls(config) == {"b": {"d": 0, "e": {}}, "g": [None], "h": False, "i": ""}
 
 
 @pytest.mark.parametrize(

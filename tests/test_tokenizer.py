@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,12 @@ def test_an_unknown_special_token_names_the_folder_and_the_nearest() -> None:
         INTERNLM2.encode([Special("<|img_end|>")])
     assert str(GOLDEN / "tiny") in caught.value.problem
     assert "<|im_end|>" in caught.value.remedy
+
+
+def test_a_tokenizer_without_special_tokens_names_the_file_that_has_them() -> None:
+    bare = replace(QWEN2, tokens=())
+    with pytest.raises(TokenizerError, match=r"tokenizer_config\.json"):
+        bare.special_id("<|im_end|>")
 
 
 @pytest.mark.parametrize("tokenizer", [INTERNLM2, QWEN2])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmplug.config_json import CONFIG, declared_architectures, read_config, remote_classes
+from vlmplug.config_json import CONFIG, declared_architectures, read_config, remote_classes, without_nulls
 from vlmplug.errors import CheckpointError, CheckpointMismatchError
 from vlmplug.model import ModelSource
 from vlmplug.model_type import Family, ModelType
@@ -35,7 +35,7 @@ def open_source(
     found = find_folder(entry, folder or entry.checkpoint or hub_folder(entry, family, hub))
     config = read_config(found)
     _check_family(registry, family, found, config)
-    return ModelSource(entry.name, family.name, found, config, entry.template)
+    return ModelSource(entry.name, family.name, found, without_nulls(config), entry.template)
 
 
 def find_folder(entry: ModelType, folder: Path | None = None) -> Path:

@@ -25,6 +25,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json(file)
 
 
+def without_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without keys whose value is null, also in sections: null counts as left out."""
+    return {
+        key: without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if value is not None
+    }
+
+
 def declared_architectures(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The architectures that a configuration lists, in its order."""
     named = config.get("architectures")

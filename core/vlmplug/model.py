@@ -25,7 +25,7 @@ class ModelSource:
 
     - ``model_type``, ``family``: as the registry resolved them.
     - ``folder``: the model folder with its official files; weights may be missing (rendering needs none).
-    - ``config``: the folder's ``config.json``, read.
+    - ``config``: the folder's ``config.json``, read; keys that are null are left out.
     - ``template``: prompt template named by the manifest of the model type.
     """
 

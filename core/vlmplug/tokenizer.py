@@ -89,7 +89,9 @@ class Tokenizer:
         if token not in self.special_tokens:
             raise TokenizerError(
                 f"The tokenizer in {self.folder} has no special token {token!r}.",
-                did_you_mean(token, self.special_tokens),
+                did_you_mean(token, self.special_tokens)
+                if self.special_tokens
+                else "It names none at all: is tokenizer_config.json missing? Download it again.",
             )
         return self.special_tokens[token]
 

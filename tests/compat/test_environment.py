@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from vlmplug.compat.swift.environment import media_options_of, media_policy_of
+from vlmplug.compat.swift.environment import media_options_of, media_policy_of, named_options
 from vlmplug.errors import OptionError
 from vlmplug.registry import load_registry
 
-INTERNVL2 = load_registry().family("internvl2").media_options
+INTERNVL2, MINICPM_V, QWEN_VL = (
+    load_registry().family(name).media_options for name in ("internvl2", "minicpm_v", "qwen_vl")
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,36 @@ INTERNVL2 = load_registry().family("internvl2").media_options
 )
 def test_settings(variables: dict[str, Any], expected: dict[str, Any]) -> None:
     assert media_options_of(variables, INTERNVL2) == expected
+
+
+def test_a_setting_has_the_name_that_the_family_has_for_it() -> None:
+    assert media_options_of({"MAX_NUM_FRAMES": "2"}, MINICPM_V) == {"max_frames": 2}
+
+
+@pytest.mark.parametrize(
+    ("settings", "declared", "expected"),
+    [
+        ({"max_num": 6}, INTERNVL2, {"max_num": 6}),
+        ({"VIDEO_SEGMENTS": 4}, INTERNVL2, {"num_segments": 4}),
+        ({"max_num_frames": 2}, MINICPM_V, {"max_frames": 2}),
+        ({"max_frames": 2, "MAX_SLICE_NUMS": 4}, MINICPM_V, {"max_frames": 2, "max_slice_nums": 4}),
+        ({"max_window_size": 300}, QWEN_VL, {"max_window_size": 300}),
+    ],
+)
+def test_named_settings(settings: dict[str, Any], declared: Any, expected: dict[str, Any]) -> None:
+    assert named_options(settings, declared) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"max_nun": 6}, "model_kwargs: there is no media option 'max_nun'.*max_num"),
+        ({"max_window_size": "many"}, "model_kwargs: max_window_size is 'many'"),
+    ],
+)
+def test_named_settings_that_do_not_exist_are_refused(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        named_options(settings, {**INTERNVL2, **QWEN_VL})
 
 
 def test_settings_that_the_family_does_not_have_are_noted(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from vlmplug.engine.tower import build_tower
 from vlmplug.engine.tower_weights import computed_weights, empty_tower, tower_shapes
+from vlmplug.errors import CheckpointMismatchError
 from vlmplug.model import TowerSpec
 
 SPEC = TowerSpec(f"{__name__}:build", {"places": 3})
@@ -33,6 +35,11 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 def build_plain(config: Mapping[str, Any]) -> nn.Module:
     return nn.Linear(config["places"], 2)
+
+
+def test_a_tower_that_cannot_be_built_is_named() -> None:
+    with pytest.raises(CheckpointMismatchError, match=r"test_tower_weights:build cannot build .*KeyError: 'places'"):
+        tower_shapes(TowerSpec(SPEC.builder, {}))
 
 
 def test_shapes_need_no_memory() -> None:

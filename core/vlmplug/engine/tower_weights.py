@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmplug.engine.language_shapes import Shape
+from vlmplug.errors import CheckpointMismatchError, VlmplugError
 from vlmplug.import_path import load
 from vlmplug.model import TowerSpec
 
@@ -22,11 +23,22 @@ class ComputingTower(Protocol):
 
 
 def empty_tower(spec: TowerSpec) -> nn.Module:
-    """A tower without memory for its weights."""
+    """A tower without memory for its weights.
+
+    :raises CheckpointMismatchError: its builder fails on the configuration.
+    """
     import torch
 
-    with torch.device("meta"):
-        tower: nn.Module = load(spec.builder)(spec.config)
+    try:
+        with torch.device("meta"):
+            tower: nn.Module = load(spec.builder)(spec.config)
+    except VlmplugError:
+        raise
+    except Exception as error:
+        raise CheckpointMismatchError(
+            f"{spec.builder} cannot build the vision tower: {type(error).__name__}: {error}.",
+            "Use the config.json of the official checkpoint; where it is that, report this to the plugin's author.",
+        ) from error
     return tower
 
 

@@ -26,12 +26,13 @@ def missing_names(places: Iterable[Place], found: Mapping[Place, str], route: We
 
 
 def _of_other_layers(inner: str, neighbours: Mapping[str, str]) -> Iterator[str]:
-    """Names of weights that differ in numbers alone, with those of this one."""
-    numbers = _NUMBER.findall(inner)
+    """Names of weights that differ in numbers alone, with one number replaced by that of this one."""
     for other, name in neighbours.items():
-        if _NUMBER.sub("0", other) == _NUMBER.sub("0", inner) and _NUMBER.findall(name) == _NUMBER.findall(other):
-            pieces = _NUMBER.split(name)
-            yield "".join(piece + number for piece, number in zip(pieces, [*numbers, ""], strict=True))
+        if _NUMBER.sub("0", other) == _NUMBER.sub("0", inner):
+            other_numbers = dict(zip(_NUMBER.findall(other), _NUMBER.findall(inner), strict=True))
+            for place in _NUMBER.finditer(name):
+                number = other_numbers.get(place.group(), place.group())
+                yield name[: place.start()] + number + name[place.end() :]
 
 
 def _behind_a_prefix(inner: str, neighbours: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlmplug.errors import OptionError
-from vlmplug.media_option import MediaOption
+from vlmplug.media_option import MediaOption, check_media_options
 from vlmplug.media_policy import MediaPolicy
 
 _LOG = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "MAX_NUM": ("max_num",),
     "INPUT_SIZE": ("input_size",),
     "VIDEO_SEGMENTS": ("video_segments", "num_segments"),
-    "MAX_NUM_FRAMES": ("max_num_frames",),
+    "MAX_NUM_FRAMES": ("max_num_frames", "max_frames"),
     "HD_NUM": ("hd_num",),
     "MAX_SLICE_NUMS": ("max_slice_nums",),
 }
@@ -40,6 +40,17 @@ def media_options_of(variables: Mapping[str, Any], declared: Mapping[str, MediaO
         else:
             options[option] = _whole(variable, value)
     return options
+
+
+def named_options(settings: Mapping[str, Any], declared: Mapping[str, MediaOption]) -> dict[str, Any]:
+    """Media options that ``model_kwargs`` sets, by swift's names in either case or by those of the family.
+
+    :raises OptionError: a name that is neither, or a value of the wrong type or out of range.
+    """
+    variables = {name: value for name, value in settings.items() if name.upper() in VARIABLES}
+    own = {name: value for name, value in settings.items() if name not in variables}
+    check_media_options(declared, own, "model_kwargs")
+    return {**media_options_of(variables, declared), **own}
 
 
 def media_policy_of(variables: Mapping[str, str]) -> MediaPolicy:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlmplug.compat.swift.arguments import DTYPES, InferArguments
 from vlmplug.compat.swift.engine import LmdeployEngine, get_lmdeploy_engine
-from vlmplug.compat.swift.environment import media_options_of
+from vlmplug.compat.swift.environment import named_options
 from vlmplug.compat.swift.template import Template, get_template
 from vlmplug.errors import OptionError
 
@@ -48,4 +48,4 @@ def _configure(engine: LmdeployEngine, args: InferArguments) -> None:
         setattr(engine.generation_config, name, value)
     config = engine.generation_config
     config.stop_words = [*(config.stop_words or []), *args.stop_words]
-    engine.media_options.update(media_options_of(args.media_settings, engine.model.media_options))
+    engine.media_options.update(named_options(args.media_settings, engine.model.media_options))
