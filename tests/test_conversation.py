@@ -13,6 +13,7 @@ from vlmplug.conversation import (
     Message,
     PromptOptions,
     TextPart,
+    VideoPart,
     assistant_message,
     observation_message,
     system_message,
@@ -76,6 +77,12 @@ def test_what_is_none(messages: Any, says: str) -> None:
 )
 def test_whether_tools_are_used(messages: tuple[Message, ...], uses: bool) -> None:
     assert Conversation(messages).uses_tools is uses
+
+
+def test_parts_of_a_user_message_keep_their_options() -> None:
+    picture, clip = ImagePart("cat.png", {"max_num": 2}), VideoPart("cat.mp4", {"max_frames": 4})
+    message = user_message("x", (picture, "dog.png"), (clip, "dog.mp4"))
+    assert message.parts == (picture, ImagePart("dog.png"), clip, VideoPart("dog.mp4"), TextPart("x"))
 
 
 @pytest.mark.parametrize("given", [3, "picture.png", None, b"bytes"])

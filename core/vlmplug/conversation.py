@@ -88,13 +88,16 @@ def system_message(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> Messag
     return Message("system", (TextPart(text),), tools=tuple(tools))
 
 
-def user_message(text: str, images: tuple[PictureSource, ...] = (), videos: tuple[ClipSource, ...] = ()) -> Message:
-    """A user turn with its pictures and clips in front of the text.
+def user_message(
+    text: str, images: tuple[PictureSource | ImagePart, ...] = (), videos: tuple[ClipSource | VideoPart, ...] = ()
+) -> Message:
+    """A user turn with its pictures and clips in front of the text; parts bring options of their own.
 
     :raises ConversationError: pictures or clips that are no tuple or list.
     """
-    parts: list[Part] = [ImagePart(source) for source in _listed(images, "images")]
-    parts += [VideoPart(source) for source in _listed(videos, "videos")]
+    pictures, clips = _listed(images, "images"), _listed(videos, "videos")
+    parts: list[Part] = [source if isinstance(source, ImagePart) else ImagePart(source) for source in pictures]
+    parts += [source if isinstance(source, VideoPart) else VideoPart(source) for source in clips]
     return Message("user", (*parts, TextPart(text)))
 
 
